@@ -1,0 +1,68 @@
+# One word does it. Everything that a target needs is installed on first use into .venv;
+# llama.cpp is compiled once per machine and kept in uv's cache.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.8
+# Without MODEL, a tiny model is served where it lies beside the project.
+MODEL ?= $(wildcard ../shared/data/tiny/mullama-tiny.gguf)
+HOST ?= 127.0.0.1
+PORT ?= 8080
+ARGS ?=
+
+export UV_HTTP_TIMEOUT ?= 180
+
+.PHONY: help serve test lint types bench docs lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make serve [MODEL=path.gguf] [HOST=127.0.0.1] [PORT=8080] [ARGS='--parallel 8']"
+	@echo "make test     lint, types and the whole test suite (ARGS='tests/engine -x' for a part)"
+	@echo "make docs     write the pages that are derived from code; the tests check that they are"
+	@echo "make lint | types | bench | lock | clean"
+
+$(UV):
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# The two environments: what a user runs, and what a developer needs beside it.
+$(VENV)/.serve: requirements.lock pyproject.toml | $(UV)
+	@echo "Installing mullama (the first time compiles llama.cpp: about five minutes on two cores)"
+	eval $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+		"$$(sh tools/build_flags.sh)"
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.serve
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
+serve: $(VENV)/.serve
+	$(BIN)/mullama serve $(if $(MODEL),--model "$(MODEL)") --host $(HOST) --port $(PORT) $(ARGS)
+
+test: lint types
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# No registry's address in a lock: it is the reader's choice.
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	--custom-compile-command "make lock"
+lock: | $(UV)
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

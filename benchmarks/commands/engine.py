@@ -1,0 +1,31 @@
+"""`engine`: no HTTP, no processes."""
+
+from __future__ import annotations
+
+import click
+
+from benchmarks.commands.settings import Settings, facts, tell, with_settings
+
+
+@click.command(short_help="Measure the engine without HTTP.")
+@click.argument("model", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--threads",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 1024),
+    help="Compute threads; 0 for one a core.",
+)
+@with_settings
+def engine(settings: Settings, model: str, threads: int) -> int:
+    """Measures the engine in this process, beside a bare loop over the C API.
+
+    The bare loop is the limit; the difference is what our Python costs.
+    """
+    from benchmarks.engine import measure
+    from mullama.models.gguf import read_info
+
+    info = read_info(model)
+    plan = settings.plan((), info.n_vocab)
+    known = facts("engine", plan) | {"model": info.description, "threads": threads}
+    return settings.deliver(measure(info, plan, threads, tell), known)

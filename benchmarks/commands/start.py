@@ -1,0 +1,140 @@
+"""`start`: servers that are started for the measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.coldstart import NAME as COLDSTART
+from benchmarks.commands.settings import (
+    Settings,
+    facts,
+    scenario_option,
+    tell,
+    timeout_option,
+    vocab_option,
+    with_settings,
+)
+from benchmarks.rounds import Results
+from benchmarks.scenarios import COMPLETIONS, EMBEDDINGS, SCENARIOS
+from benchmarks.servers import Command, llama_server, ours, parse_command
+from benchmarks.started import Starting, cold_starts, measure_alone, measure_together
+from mullama.types import ModelInfo, ModelKind
+
+MOST_CELLS = 32768  # of a server's context, where nobody says
+
+_existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _commands(_: click.Context, __: click.Parameter, values: Sequence[str]) -> list[Command]:
+    try:
+        return [parse_command(value) for value in values]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command(short_help="Start servers, measure them, stop them.")
+@click.argument("model", type=_existing_file)
+@click.option(
+    "--with-llama-server",
+    "peer",
+    type=_existing_file,
+    metavar="PATH",
+    help="llama.cpp's server, to be measured beside ours.",
+)
+@click.option(
+    "--with-command",
+    "others",
+    multiple=True,
+    callback=_commands,
+    metavar="NAME=COMMAND",
+    help="Another server; {model}, {port}, {host} and {context} are filled in. Repeat it.",
+)
+@click.option("--alone", is_flag=True, help="Run one server at a time, started in each round.")
+@click.option(
+    "--context",
+    type=click.IntRange(min=1),
+    help="Cells of the others' contexts ({context}). Default: the model's own, up to 32768.",
+)
+@click.option(
+    "--patience",
+    default=120.0,
+    show_default=True,
+    type=click.FloatRange(1.0, 3600.0),
+    help="Seconds for a server to start.",
+)
+@scenario_option(COLDSTART, *SCENARIOS, default="all that the model is for")
+@vocab_option
+@timeout_option
+@with_settings
+def start(
+    settings: Settings,
+    model: Path,
+    peer: Path | None,
+    others: list[Command],
+    alone: bool,
+    context: int | None,
+    patience: float,
+    scenarios: tuple[str, ...],
+    vocab: int,
+    timeout: float,
+) -> int:
+    """Starts our server and its peers on free ports, measures them in turns, and stops them.
+
+    Ours has the defaults that a user gets. Memory is measured too. Only one server at a time has
+    work; with --alone only one runs, since a loaded model takes memory even when it is idle.
+
+    \b
+    python -m benchmarks start qwen.gguf --with-llama-server path/to/llama-server \\
+        --with-command calm='mullama serve --model {model} --port {port} --threads 1'
+    """
+    from mullama.models.gguf import read_info
+
+    info = read_info(model)
+    names = _names_for(info, scenarios)
+    commands = _all_commands(peer, others, embeds=info.kind is ModelKind.EMBED)
+    timed = tuple(name for name in names if name != COLDSTART)
+    plan = settings.plan(timed, min(vocab, info.n_vocab or vocab))
+    starting = Starting(model.absolute(), context or _own_context(info), patience, timeout)
+    known = facts("start", plan) | {
+        "model": info.description,
+        "context": starting.n_ctx,
+        "alone": alone,
+        "commands": {command.name: command.words for command in commands},
+    }
+    results = Results([command.name for command in commands])
+    if COLDSTART in names:
+        cold_starts(commands, starting, plan, results, tell)
+    if timed:
+        (measure_alone if alone else measure_together)(commands, starting, plan, results, tell)
+    return settings.deliver(results, known)
+
+
+def _names_for(info: ModelInfo, scenarios: tuple[str, ...]) -> tuple[str, ...]:
+    """The scenarios asked for, or all that fit the model. Raises UsageError for a misfit."""
+    embeds = info.kind is ModelKind.EMBED
+    if not scenarios:
+        return EMBEDDINGS if embeds else (COLDSTART, *COMPLETIONS)
+    misfits = [name for name in scenarios if embeds and name not in EMBEDDINGS]
+    if misfits:
+        raise click.UsageError(f"This model only embeds, so there can be no {', '.join(misfits)}.")
+    return scenarios
+
+
+def _all_commands(peer: Path | None, others: list[Command], *, embeds: bool) -> list[Command]:
+    commands = [ours(), *others]
+    if peer is not None:
+        commands.insert(1, llama_server(peer.absolute(), embeds=embeds))
+    names = [command.name for command in commands]
+    if len(set(names)) < len(names):
+        raise click.UsageError(f"Servers need different names; these are {', '.join(names)}.")
+    return commands
+
+
+def _own_context(info: ModelInfo) -> int:
+    """A model that embeds has a limit for each input, not for all of them."""
+    if info.kind is ModelKind.EMBED:
+        return MOST_CELLS
+    return min(info.n_ctx_train or MOST_CELLS, MOST_CELLS)

@@ -1,0 +1,162 @@
+"""Writes the pages that are derived from code: docs/cli.md, docs/config.md, docs/fields.md.
+
+python docs/generate.py            writes them
+python docs/generate.py --check    fails when they are not what the code says
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody
+from mullama.cli import mullama
+from mullama.cli.exits import MEANINGS
+from mullama.config import ModelOptions, ServerOptions, flag, variable
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Written by docs/generate.py; change the code, then run it. -->"
+WIDTH = 100
+
+
+def cli_page() -> str:
+    """Every command's --help, as it prints."""
+    parts = [
+        "# Command line",
+        NOTE,
+        "Every option can also be set by an environment variable; a flag wins over it. "
+        "[Configuration](config.md) lists them all in one table.",
+        "## Exit codes",
+        table(["code", "meaning"], [[str(code), text] for code, text in MEANINGS.items()]),
+    ]
+    for name, command in commands():
+        parts += [f"## {name}", f"```\n{help_text(name, command)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    yield "mullama", mullama
+    for name, command in mullama.commands.items():
+        yield f"mullama {name}", command
+
+
+def help_text(name: str, command: click.Command) -> str:
+    context = click.Context(
+        command, info_name=name, max_content_width=WIDTH, **command.context_settings
+    )
+    context.terminal_width = WIDTH  # whatever terminal this runs in
+    return command.get_help(context)
+
+
+def config_page() -> str:
+    """Every option: field, flag, variable, default, help."""
+    parts = [
+        "# Configuration",
+        NOTE,
+        "An option is a flag of the command line, or else an environment variable, or else its "
+        "default. The short flags are `-h` (host), `-p` (port), `-ngl` (GPU layers) and `-m` "
+        "(model). On or off: `--mmap` or `--no-mmap`, `MULLAMA_MMAP=1` or `0`.",
+    ]
+    for title, kind in (("Server", ServerOptions), ("Models", ModelOptions)):
+        parts += [f"## {title}", options_table(kind)]
+    return "\n\n".join(parts) + "\n"
+
+
+def options_table(kind: type[Any]) -> str:
+    rows = []
+    for item in fields(kind):
+        default = str(item.default).lower() if isinstance(item.default, bool) else item.default
+        rows.append(
+            [
+                " ".join(f"`{word}`" for word in (flag(item), *item.metadata["short"])),
+                f"`{variable(item)}`",
+                f"`{default}`" if default != "" else "",
+                item.metadata["help"],
+            ]
+        )
+    return table(["flag", "variable", "default", "what it does"], rows)
+
+
+def fields_page() -> str:
+    """Every field of every request body: name, type, description."""
+    parts = [
+        "# Fields of requests",
+        NOTE,
+        "A field of null counts as left out. A hint is accepted and changes no answer. A refused "
+        "field would change the answer in a way that this server can't: it is answered with 400, "
+        "naming it. A field that is not listed changes nothing, and the response names it in the "
+        "header `x-mullama-ignored`. [Server](server.md) has examples.",
+    ]
+    parts_of_bodies: dict[str, Any] = {}
+    for body in (ChatBody, CompletionBody, EmbeddingBody):
+        schema = body.model_json_schema()
+        parts_of_bodies |= schema.pop("$defs", {})
+        parts += [f"## {body.__doc__}", fields_table(schema)]
+    for name, schema in parts_of_bodies.items():
+        parts += [f"## {name}", schema["description"], fields_table(schema)]
+    return "\n\n".join(parts) + "\n"
+
+
+def fields_table(schema: dict[str, Any]) -> str:
+    required = schema.get("required", [])
+    rows = [
+        [
+            f"`{name}`",
+            type_of(field) + (", required" if name in required else ""),
+            field.get("description", ""),
+        ]
+        for name, field in schema["properties"].items()
+    ]
+    return table(["field", "type", "what it does"], rows)
+
+
+def type_of(field: dict[str, Any]) -> str:
+    """A JSON schema's type in words."""
+    if "$ref" in field:
+        return str(field["$ref"].rsplit("/", 1)[-1])
+    for union in ("anyOf", "oneOf"):
+        if union in field:
+            words = [type_of(one) for one in field[union]]
+            return " or ".join(dict.fromkeys(word for word in words if word != "null"))
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    kind = field.get("type", "anything")
+    if kind == "array":
+        return f"list of {type_of(field.get('items', {}))}"
+    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines
+    )
+
+
+PAGES = {"cli.md": cli_page, "config.md": config_page, "fields.md": fields_page}
+
+
+def main(args: list[str]) -> int:
+    """Writes the pages, or with --check compares them; returns the exit code."""
+    stale = [
+        name
+        for name, page in PAGES.items()
+        if not (HERE / name).exists() or (HERE / name).read_text() != page()
+    ]
+    if args == ["--check"]:
+        for name in stale:
+            print(f"docs/{name} is not what the code says; run: python docs/generate.py")
+        return 1 if stale else 0
+    for name in stale:
+        (HERE / name).write_text(PAGES[name]())
+        print(f"docs/{name} written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,48 @@
+"""The application: every route, what surrounds it, and its description."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+
+from mullama import __version__
+from mullama.api.docs import page
+from mullama.api.errors import error_response, from_http
+from mullama.api.middleware import stack
+from mullama.api.openai.routes import OpenAI
+from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody
+from mullama.api.openapi import App
+from mullama.api.system import System
+from mullama.config import ServerOptions
+from mullama.types import Backend
+
+
+def create_app(backend: Backend, options: ServerOptions) -> App:
+    """The HTTP API over a backend. Set `app.state.closing` to true when the server shuts down."""
+    app = App(
+        title="Mullama",
+        version=__version__,
+        description="GGUF models on your own machine, for OpenAI's clients and everybody else's.",
+        bodies=[ChatBody, CompletionBody, EmbeddingBody],
+        middleware=stack(options),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.closing = False
+    OpenAI(backend, options).add_to(app)
+    System(backend).add_to(app)
+    app.add_api_route("/docs", _docs, include_in_schema=False)
+    app.add_exception_handler(HTTPException, _http_error)
+    return app
+
+
+async def _docs(request: Request) -> Response:
+    return HTMLResponse(page(request.app.openapi()))
+
+
+async def _http_error(request: Request, raised: Exception) -> Response:
+    assert isinstance(raised, HTTPException)
+    error = from_http(raised, request.method, request.url.path)
+    return error_response(error, raised.headers)

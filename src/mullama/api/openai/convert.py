@@ -1,0 +1,209 @@
+"""Bodies become requests: the wire's names and habits end here. Pure functions.
+
+Every rule that a schema can't state is checked here, so that errors carry the wire's field names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mullama.api.openai.refuse import unsupported
+from mullama.api.openai.sampling import agreed, sampler
+from mullama.api.openai.schema import (
+    ChatBody,
+    CompletionBody,
+    ContentPart,
+    EmbeddingBody,
+    GenerationBody,
+    Message,
+    Token,
+)
+from mullama.errors import InvalidRequest
+from mullama.types import (
+    ChatRequest,
+    CompletionRequest,
+    EmbedRequest,
+    GenerateOptions,
+)
+
+MAX_STOPS = 64  # each one is looked for at every token
+
+# ------------------------------------------------------------------------------ chat
+
+
+def chat_request(body: ChatBody) -> ChatRequest:
+    """A conversation, as the model's template takes it. Raises InvalidRequest."""
+    if not body.messages:
+        raise InvalidRequest("messages is empty; send at least one.", param="messages")
+    top = body.top_logprobs
+    if top and not body.logprobs:
+        raise InvalidRequest("top_logprobs needs logprobs to be true.", param="top_logprobs")
+    limit = _max_tokens(body, "max_completion_tokens", "max_tokens", "n_predict")
+    return ChatRequest(
+        messages=tuple(_message(i, message) for i, message in enumerate(body.messages)),
+        options=_options(
+            body, limit, n=body.n or 1, logprobs=(top or 0) if body.logprobs else None
+        ),
+        add_generation_prompt=_add_generation_prompt(body),
+        continue_final_message=bool(body.continue_final_message),
+        template_kwargs=_template_kwargs(body),
+    )
+
+
+def _add_generation_prompt(body: ChatBody) -> bool:
+    if not body.continue_final_message:
+        return body.add_generation_prompt is not False
+    if body.add_generation_prompt:
+        raise InvalidRequest(
+            "add_generation_prompt and continue_final_message can't both be true: an answer is "
+            "either begun or continued.",
+            param="add_generation_prompt",
+        )
+    return False
+
+
+def _template_kwargs(body: ChatBody) -> dict[str, Any]:
+    given = dict(body.chat_template_kwargs or {})
+    if body.reasoning_effort == "none":
+        given.setdefault("enable_thinking", False)
+    return given
+
+
+def _message(index: int, message: Message) -> dict[str, Any]:
+    """A message without its nulls: SDKs send them, and templates ask whether a key is there."""
+    param = f"messages[{index}]"
+    if message.get("audio") is not None:
+        raise unsupported("audio in a message", f"{param}.audio", "Send text.")
+    kept: dict[str, Any] = {key: value for key, value in message.items() if value is not None}
+    reasoning = kept.pop("reasoning", None)
+    if reasoning is not None:
+        kept.setdefault("reasoning_content", reasoning)
+    content = message.get("content")
+    if isinstance(content, list):
+        kept["content"] = [_part(f"{param}.content[{i}]", part) for i, part in enumerate(content)]
+    elif content is None:
+        kept["content"] = _no_content(param, kept)
+    return kept
+
+
+def _no_content(param: str, message: dict[str, Any]) -> str | None:
+    """What stands for a missing content: only an assistant may have had nothing to say."""
+    if message["role"] != "assistant":
+        raise InvalidRequest(
+            f"{param}.content is missing; only an assistant's message can do without.",
+            param=f"{param}.content",
+        )
+    refusal: str | None = message.pop("refusal", None)
+    return refusal
+
+
+def _part(param: str, part: ContentPart) -> dict[str, Any]:
+    kind = part["type"]
+    if kind not in ("text", "refusal"):
+        raise unsupported(f"A content part of type {kind!r}", param, "Send text parts.")
+    text = part.get("text") if kind == "text" else part.get("refusal")
+    if text is None:
+        raise InvalidRequest(f"{param}.{kind} is missing.", param=f"{param}.{kind}")
+    return {**part, "type": "text", "text": text}
+
+
+# ------------------------------------------------------------------------------ completions
+
+
+def completion_requests(body: CompletionBody) -> list[CompletionRequest]:
+    """One request for each prompt, in order. Raises InvalidRequest."""
+    n = body.n or 1
+    sampled = body.best_of or n
+    _check_best_of(body, n, sampled)
+    logprobs = body.logprobs
+    if sampled > n and logprobs is None:
+        logprobs = 0  # the best are found by them
+    options = _options(
+        body,
+        _max_tokens(body, "max_tokens", "n_predict"),
+        n=sampled,
+        logprobs=logprobs,
+        prompt_logprobs=bool(body.echo) and body.logprobs is not None,
+    )
+    return [
+        CompletionRequest(prompt, options, suffix=body.suffix or None)
+        for prompt in _texts(body.prompt, "prompt", empty_text=True)
+    ]
+
+
+def _check_best_of(body: CompletionBody, n: int, sampled: int) -> None:
+    if sampled < n:
+        raise InvalidRequest(f"best_of is {sampled}, less than n ({n}).", param="best_of")
+    if sampled > n and body.stream:
+        raise InvalidRequest(
+            "best_of can't be streamed: the best answer is known when all have ended.",
+            param="best_of",
+        )
+
+
+# ------------------------------------------------------------------------------ embeddings
+
+
+def embed_request(body: EmbeddingBody) -> EmbedRequest:
+    """The inputs, in order. Raises InvalidRequest."""
+    inputs = tuple(_texts(body.input, "input", empty_text=False))
+    return EmbedRequest(inputs=inputs, dimensions=body.dimensions)
+
+
+# ------------------------------------------------------------------------------ shared
+
+
+def _texts(value: Any, name: str, *, empty_text: bool) -> list[str | tuple[Token, ...]]:
+    """The four shapes of a prompt or an input as one: a list of texts or token ids."""
+    several = not isinstance(value, str) and not (value and isinstance(value[0], int))
+    given = value if several else [value]
+    if not given:
+        raise InvalidRequest(f"{name} is empty; send at least one.", param=name)
+    for index, one in enumerate(given):
+        if not one and not (empty_text and one == ""):
+            param = f"{name}[{index}]" if several else name
+            raise InvalidRequest(f"{param} is empty.", param=param)
+    return [one if isinstance(one, str) else tuple(one) for one in given]
+
+
+def _options(
+    body: GenerationBody,
+    max_tokens: int | None,
+    *,
+    n: int,
+    logprobs: int | None,
+    prompt_logprobs: bool = False,
+) -> GenerateOptions:
+    min_tokens = body.min_tokens or 0
+    if max_tokens is not None and min_tokens > max_tokens:
+        raise InvalidRequest(
+            f"min_tokens is {min_tokens}, more than max_tokens ({max_tokens}).", param="min_tokens"
+        )
+    return GenerateOptions(
+        sampler=sampler(body),
+        max_tokens=max_tokens,
+        min_tokens=min_tokens,
+        n=n,
+        stop=_stop(body),
+        stop_tokens=tuple(body.stop_token_ids or ()),
+        ignore_eos=bool(body.ignore_eos),
+        logprobs=logprobs,
+        prompt_logprobs=prompt_logprobs,
+        cache_prompt=body.cache_prompt is not False,
+        return_tokens=bool(body.return_token_ids),
+        special=body.skip_special_tokens is False,
+    )
+
+
+def _stop(body: GenerationBody) -> tuple[str, ...]:
+    stop = body.stop or ()
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    if len(stops) > MAX_STOPS:
+        raise InvalidRequest(f"stop has {len(stops)} texts; the most is {MAX_STOPS}.", param="stop")
+    return stops
+
+
+def _max_tokens(body: GenerationBody, *names: str) -> int | None:
+    """The limit, by any of its names; None where there is none."""
+    limit = agreed(body, *names)
+    return None if limit == -1 else limit

@@ -1,0 +1,88 @@
+"""What this server can't do is refused by name: never answered as if it had not been asked for.
+
+A parameter stands here when leaving it out would change the answer. Each has the values that ask
+for nothing, beside null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mullama.api.errors import UNSUPPORTED
+from mullama.api.openai.schema import GenerationBody
+from mullama.errors import InvalidRequest
+
+_OURS: Mapping[str, tuple[Any, ...]] = {
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "grammar": ("",),
+    "json_schema": (),
+    "structured_outputs": (),
+    "reasoning_effort": ("none",),
+    "thinking_budget_tokens": (),
+    "verbosity": ("medium",),
+    "modalities": (["text"],),
+    "audio": (),
+    "prediction": (),
+    "moderation": (),
+    "web_search_options": (),
+    "lora": ([],),
+    "cache_salt": ("",),
+}
+
+# Names that other servers know, whose meaning here is the same: something that we don't do.
+_THEIRS: Mapping[str, tuple[Any, ...]] = {
+    "allowed_token_ids": (),
+    "bad_words": ([],),
+    "chat_template": (),
+    "documents": ([],),
+    "include_stop_str_in_output": (False,),
+    "length_penalty": (1, 1.0),
+    "logits_processors": ([],),
+    "n_probs": (0,),
+    "negative_prompt": ("",),
+    "post_sampling_probs": (False,),
+    "prompt_logprobs": (0,),
+    "samplers": (),
+    "t_max_predict_ms": (-1, 0),
+    "truncate_prompt_tokens": (),
+    "use_beam_search": (False,),
+}
+
+_INSTEAD: Mapping[str, str] = {
+    "reasoning_effort": "Set what the model's template knows in chat_template_kwargs, such as "
+    '{"enable_thinking": false}.',
+    "chat_template": "The model's own template is used; /v1/completions takes a ready prompt.",
+    "n_probs": "Use logprobs.",
+    "prompt_logprobs": "Use echo and logprobs of /v1/completions.",
+}
+
+
+def refuse_unsupported(body: GenerationBody) -> None:
+    """Raises InvalidRequest, naming the first field that can't be honoured."""
+    for name in body.model_fields_set:
+        if name in _OURS:
+            _check(name, getattr(body, name), _OURS[name])
+    for name, value in (body.model_extra or {}).items():
+        if name in _THEIRS:
+            _check(name, value, _THEIRS[name])
+        elif name.startswith("guided_"):
+            _check(name, value, ())
+
+
+def _check(name: str, value: Any, asks_nothing: tuple[Any, ...]) -> None:
+    if value is not None and value not in asks_nothing:
+        raise unsupported(name, name, _INSTEAD.get(name, "Leave it out."))
+
+
+def unsupported(what: str, param: str, instead: str) -> InvalidRequest:
+    """The refusal of `what`, which stands at `param` in the body."""
+    return InvalidRequest(
+        f"{what} is not supported here, and the answer would differ without it. {instead}",
+        param=param,
+        code=UNSUPPORTED,
+    )

@@ -1,0 +1,172 @@
+"""The endpoints: a body is read, checked and converted; events go back as a stream or whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from mullama.api.bodies import ignored, read
+from mullama.api.openai import answers
+from mullama.api.openai.chunks import ChatChunks, Chunks, TextChunks
+from mullama.api.openai.collected import Collected, chat_completion, text_completion
+from mullama.api.openai.convert import chat_request, completion_requests, embed_request
+from mullama.api.openai.embeddings import embedding_list
+from mullama.api.openai.generation import collect, streamed
+from mullama.api.openai.models import model_answer
+from mullama.api.openai.refuse import refuse_unsupported
+from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody, GenerationBody
+from mullama.api.openai.shape import Head, Shape, encode
+from mullama.api.openapi import body_of, facts, replies
+from mullama.api.responses import Answer
+from mullama.api.sse import EventStream
+from mullama.config import ServerOptions
+from mullama.errors import InvalidRequest
+from mullama.types import Backend, ChatRequest, CompletionRequest, ModelKind, ModelStatus
+
+Requests = Sequence[ChatRequest | CompletionRequest]
+
+
+class OpenAI:
+    """OpenAI's endpoints, answered by a backend."""
+
+    def __init__(self, backend: Backend, options: ServerOptions) -> None:
+        self._backend = backend
+        self._options = options
+
+    def add_to(self, app: FastAPI) -> None:
+        """Adds the routes: to the application itself, since every router on the way costs time."""
+        posts: list[tuple[str, Any, type[BaseModel], Any]] = [
+            ("/v1/chat/completions", self.chat_completions, ChatBody, answers.ChatCompletion),
+            ("/v1/completions", self.completions, CompletionBody, answers.TextCompletion),
+            ("/v1/embeddings", self.embeddings, EmbeddingBody, answers.EmbeddingList),
+        ]
+        for path, endpoint, body, answer in posts:
+            streams = issubclass(body, GenerationBody)
+            app.add_api_route(
+                path,
+                endpoint,
+                methods=["POST"],
+                openapi_extra=body_of(body),
+                responses=replies(answer, streams=streams),
+            )
+        app.add_api_route("/v1/models", self.models, responses=facts(answers.ModelList))
+        app.add_api_route(
+            "/v1/models/{model:path}", self.model, responses=facts(answers.ModelAnswer)
+        )
+
+    async def chat_completions(self, request: Request) -> Response:
+        """Answer a conversation."""
+        body = await read(request, ChatBody)
+        model = self._generating(body)
+        asked = chat_request(body)
+        head = Head.new("chatcmpl", model.name)
+        shape = _shape(body, logprobs=bool(body.logprobs))
+        if body.stream:
+            return self._stream(body, head, shape, [asked], [ChatChunks(head, shape)])
+        collected = Collected(shape.n)
+
+        async def answer() -> bytes:
+            await collect(self._backend, model.name, [asked], [collected])
+            return encode(chat_completion(head, shape, collected))
+
+        return Answer(answer, ignored(body))
+
+    async def completions(self, request: Request) -> Response:
+        """Continue one or more prompts."""
+        body = await read(request, CompletionBody)
+        model = self._generating(body)
+        asked = completion_requests(body)
+        head = Head.new("cmpl", model.name)
+        shape = _shape(body, logprobs=body.logprobs is not None, echo=bool(body.echo))
+        if body.stream:
+            chunks = [
+                TextChunks(head, shape, number * shape.n, _text(one))
+                for number, one in enumerate(asked)
+            ]
+            return self._stream(body, head, shape, asked, chunks)
+        prompts = [Collected(one.options.n, _text(one)) for one in asked]
+
+        async def answer() -> bytes:
+            await collect(self._backend, model.name, asked, prompts)
+            return encode(text_completion(head, shape, prompts))
+
+        return Answer(answer, ignored(body))
+
+    async def embeddings(self, request: Request) -> Response:
+        """Turn texts, or token ids, into vectors."""
+        body = await read(request, EmbeddingBody)
+        model = self._backend.model(body.model)
+        if model.info.kind is ModelKind.RERANK:
+            raise InvalidRequest(
+                f"The model {model.name!r} ranks documents and has no vectors.", param="model"
+            )
+        asked = embed_request(body)
+
+        async def answer() -> bytes:
+            result = await self._backend.embed(model.name, asked)
+            as_base64 = body.encoding_format == "base64"
+            return encode(embedding_list(model.name, result, as_base64=as_base64))
+
+        return Answer(answer, ignored(body))
+
+    async def models(self) -> Response:
+        """The models that can be asked for."""
+        return _json(
+            {"object": "list", "data": [model_answer(one) for one in self._backend.models()]}
+        )
+
+    async def model(self, model: str) -> Response:
+        """One model; all of them where the name is left out."""
+        if not model:
+            return await self.models()
+        return _json(model_answer(self._backend.model(model)))
+
+    def _generating(self, body: GenerationBody) -> ModelStatus:
+        """The model of a body that asks for text. Raises InvalidRequest if it writes none."""
+        refuse_unsupported(body)
+        model = self._backend.model(body.model)
+        if model.info.kind is not ModelKind.GENERATE:
+            raise InvalidRequest(
+                f"The model {model.name!r} writes no text; it is for /v1/embeddings.",
+                param="model",
+            )
+        return model
+
+    def _stream(
+        self,
+        body: GenerationBody,
+        head: Head,
+        shape: Shape,
+        asked: Requests,
+        chunks: Sequence[Chunks],
+    ) -> EventStream:
+        return EventStream(
+            streamed(self._backend, head.model, asked, chunks, head, shape),
+            ping_interval=self._options.ping_interval,
+            headers=ignored(body),
+        )
+
+
+def _shape(body: GenerationBody, *, logprobs: bool, echo: bool = False) -> Shape:
+    stream_options = body.stream_options
+    return Shape(
+        n=body.n or 1,
+        logprobs=logprobs,
+        token_ids=bool(body.return_token_ids),
+        timings=body.timings is not False,
+        include_usage=bool(stream_options and stream_options.include_usage),
+        echo=echo,
+    )
+
+
+def _text(asked: CompletionRequest) -> str | None:
+    """A prompt's text, or None for one in tokens, which only the model can spell."""
+    return asked.prompt if isinstance(asked.prompt, str) else None
+
+
+def _json(answer: Mapping[str, Any]) -> Response:
+    return Response(encode(answer), media_type="application/json")

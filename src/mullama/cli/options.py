@@ -1,0 +1,63 @@
+"""Click options made from the option dataclasses of `mullama.config`.
+
+Nothing is declared here: name, flag, short flag, environment variable, default and help all come
+from the dataclass, so that a new option there is a new flag everywhere.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import Field, fields
+from typing import Any
+
+import click
+
+from mullama.config import flag, variable
+from mullama.errors import InvalidRequest
+
+Command = Callable[..., Any]
+
+
+def config_options(*kinds: type[Any]) -> Callable[[Command], Command]:
+    """Gives a command a flag for each option, and calls it with an instance of each kind first."""
+
+    def decorate(function: Command) -> Command:
+        @functools.wraps(function)
+        def with_options(**given: Any) -> Any:
+            made = [_make(kind, given) for kind in kinds]
+            return function(*made, **given)
+
+        command: Command = with_options
+        for kind in reversed(kinds):
+            for item in reversed(fields(kind)):
+                command = _click_option(item)(command)
+        return command
+
+    return decorate
+
+
+def _click_option(item: Field[Any]) -> Callable[[Command], Command]:
+    name = flag(item)
+    is_switch = isinstance(item.default, bool)
+    return click.option(
+        *item.metadata["short"],
+        f"{name}/{name.replace('--', '--no-', 1)}" if is_switch else name,
+        item.name,
+        default=item.default,
+        show_default=True,
+        type=type(item.default),
+        envvar=variable(item),
+        show_envvar=True,
+        help=item.metadata["help"],
+    )
+
+
+def _make(kind: type[Any], given: dict[str, Any]) -> Any:
+    """The instance of `kind` whose values it takes out of `given`."""
+    flags = {item.name: flag(item) for item in fields(kind)}
+    try:
+        return kind(**{name: given.pop(name) for name in flags})
+    except InvalidRequest as error:
+        hint = flags.get(error.param or "")
+        raise click.BadParameter(error.message, param_hint=hint) from error

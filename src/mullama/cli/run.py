@@ -1,0 +1,172 @@
+"""`mullama run`: talk to a model in the terminal. The engine runs in this process, no server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mullama.cli.exits import OUTPUT_CLOSED
+from mullama.cli.options import config_options
+from mullama.config import ModelOptions
+from mullama.errors import ContextLengthExceeded, InvalidRequest
+
+if TYPE_CHECKING:
+    from mullama import Context, Model
+    from mullama.cli.conversation import Conversation, Wish
+    from mullama.cli.output import Progress
+
+
+@click.command(
+    short_help="Talk to a model in the terminal.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("model", metavar="MODEL.gguf", type=click.Path(path_type=Path))
+@click.argument("prompt", required=False)
+@click.option("-s", "--system", help="What the model is told to be, before the first turn.")
+@click.option("--raw", is_flag=True, help="Continue the text as it is, without a chat template.")
+@click.option("-n", "--max-tokens", type=click.IntRange(0), help="Most tokens of one answer.")
+@click.option("--temperature", default=0.8, show_default=True, help="0 takes the likeliest token.")
+@click.option("--top-k", default=40, show_default=True, help="Only the k likeliest; 0 for all.")
+@click.option("--top-p", default=0.95, show_default=True, help="Only the likeliest that sum to p.")
+@click.option("--min-p", default=0.05, show_default=True, help="None below p times the likeliest.")
+@click.option("--repeat-penalty", default=1.0, show_default=True, help="Above 1 repeats less.")
+@click.option("--seed", type=int, help="Makes an answer reproducible.")
+@click.option("--stop", multiple=True, help="Text that ends the answer. Repeat it for more.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+)
+@config_options(ModelOptions)
+def run(options: ModelOptions, model: Path, prompt: str | None, raw: bool, **given: Any) -> None:
+    """Streams a model's answer to the terminal; everything else goes to stderr.
+
+    PROMPT may also be piped in; with both, the piped text comes first. Without either, it is a
+    conversation: Ctrl-C stops an answer, and at the prompt it ends the conversation, as does
+    Ctrl-D.
+
+    \b
+    mullama run model.gguf "Why is the sky blue?"
+    git diff | mullama run model.gguf "Write a commit message." --temperature 0
+    """
+    from mullama.cli.output import Progress, log_to
+    from mullama.cli.terminal import given_text, show
+
+    progress = Progress()
+    log_to(progress, given.pop("log_level"))
+    wish = _wish(**given)
+    text = given_text(prompt, sys.stdin)
+    if text is None and not (sys.stdin and sys.stdin.isatty()):
+        raise click.UsageError("There is no prompt: give one, pipe one in, or use a terminal.")
+    with ExitStack() as stack:
+        conversation = _open(stack, model, options, wish, progress, raw=raw)
+        try:
+            if text is None:
+                _converse(conversation)
+            else:
+                show(conversation.ask(text), sys.stdout)
+        except BrokenPipeError:
+            _give_up_output()
+
+
+def _wish(system: str | None, max_tokens: int | None, stop: tuple[str, ...], **given: Any) -> Wish:
+    """The answers that the flags ask for."""
+    from mullama.cli.conversation import Wish
+    from mullama.types import GenerateOptions, SamplerParams
+
+    given["penalty_repeat"] = given.pop("repeat_penalty")
+    try:
+        wish = Wish(SamplerParams(**given), max_tokens, stop, system)
+        GenerateOptions(max_tokens=max_tokens, stop=stop)  # checks them before a model is loaded
+    except InvalidRequest as error:
+        raise click.UsageError(error.message) from error
+    return wish
+
+
+def _open(
+    stack: ExitStack,
+    path: Path,
+    options: ModelOptions,
+    wish: Wish,
+    progress: Progress,
+    *,
+    raw: bool,
+) -> Conversation:
+    """Loads the model, for as long as `stack` is open. Raises MullamaError with the reason."""
+    from mullama.cli.conversation import Conversation
+    from mullama.models.gguf import read_info
+    from mullama.types import ModelKind
+
+    info = read_info(path)
+    if info.kind is not ModelKind.GENERATE:
+        raise click.UsageError(f"{path.name} writes no text; serve it, for /v1/embeddings.")
+    chats = not raw and info.chat_template is not None
+    if wish.system and not chats:
+        raise click.UsageError("--system needs a model with a chat template, and no --raw.")
+    model, context = _load(stack, path, options, progress)
+    if not raw and not chats:
+        click.echo("This model has no chat template; it continues your text.", err=True)
+    return Conversation(model if chats else None, context, wish)
+
+
+def _load(
+    stack: ExitStack, path: Path, options: ModelOptions, progress: Progress
+) -> tuple[Model, Context]:
+    from mullama import Context, Model
+    from mullama.host.wiring import tensor_split
+
+    stack.callback(progress.clear)  # where loading fails
+    progress.update(f"loading {path.name}")
+    model = Model.load(
+        path,
+        options.gpu_layers,
+        options.mmap,
+        options.mlock,
+        main_gpu=options.main_gpu,
+        split_mode=options.split_mode,
+        tensor_split=tensor_split(options.tensor_split),
+        progress=lambda done: progress.update(f"loading {path.name} {done:.0%}"),
+    )
+    stack.enter_context(model)
+    rest = asdict(options)
+    context = Context(
+        model, rest.pop("context_size"), rest.pop("batch_size"), rest.pop("threads"), **rest
+    )
+    stack.enter_context(context)
+    progress.clear()
+    return model, context
+
+
+def _give_up_output() -> None:
+    """The reader has gone: what is still buffered must not fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise click.exceptions.Exit(OUTPUT_CLOSED)
+
+
+def _converse(conversation: Conversation) -> None:
+    """Turns until the user ends them; Ctrl-C at the prompt is left to raise KeyboardInterrupt."""
+    from mullama.cli.terminal import ask_user, show
+
+    click.echo("Ctrl-C stops an answer. /clear starts anew; Ctrl-D ends.", err=True)
+    while True:
+        try:
+            text = ask_user("> ").strip()
+        except EOFError:
+            click.echo(err=True)
+            return
+        if text == "/clear":
+            conversation.clear()
+        elif text:
+            try:
+                show(conversation.ask(text), sys.stdout)
+            except KeyboardInterrupt:
+                continue
+            except ContextLengthExceeded as error:
+                click.echo(f"{error.message} /clear starts anew.", err=True)

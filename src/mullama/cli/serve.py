@@ -1,0 +1,70 @@
+"""`mullama serve` and `mullama api`: the same server, for many models and for one file."""
+
+from __future__ import annotations
+
+import click
+
+from mullama.cli.models import named_models
+from mullama.cli.options import config_options
+from mullama.config import ModelOptions, ServerOptions
+
+
+@click.command(short_help="Serve models over HTTP.")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    help="A GGUF file to serve, and its name (default: the file's). Repeat it for more models; "
+    "the first is the default model.",
+)
+@config_options(ServerOptions, ModelOptions)
+def serve(options: ServerOptions, model_options: ModelOptions, models: tuple[str, ...]) -> None:
+    """Serves GGUF models to OpenAI clients, curl and browsers.
+
+    The first Ctrl-C (or SIGTERM) lets running answers finish, up to --shutdown-timeout; a second
+    one ends them.
+
+    \b
+    mullama serve --model chat=chat.gguf --model embed=minilm.gguf --port 8080
+    """
+    if not models:
+        raise click.UsageError("No model is given. Give one: mullama serve --model path/to.gguf")
+    _serve(models, options, model_options)
+
+
+@click.command(short_help="Serve one GGUF file over HTTP.")
+@click.argument("model", required=False, metavar="MODEL.gguf")
+@click.option("-m", "--model", "other", metavar="PATH", help="The GGUF file, given by name.")
+@config_options(ServerOptions, ModelOptions)
+def api(
+    options: ServerOptions, model_options: ModelOptions, model: str | None, other: str | None
+) -> None:
+    """Serves one GGUF file: one file, one command.
+
+    Note that -h is the host here; help is --help.
+
+    \b
+    mullama api model.gguf -h 0.0.0.0 -p 3000 -ngl 35
+    """
+    if (model is None) == (other is None):
+        raise click.UsageError("Give one GGUF file: mullama api path/to.gguf")
+    _serve((model or other or "",), options, model_options)
+
+
+def _serve(models: tuple[str, ...], options: ServerOptions, model_options: ModelOptions) -> None:
+    named = named_models(models)
+
+    from mullama.api import server
+    from mullama.api.sockets import bind, url
+    from mullama.cli.output import Progress, log_to
+    from mullama.cli.watch import Watch
+
+    progress = Progress()
+    log_to(progress, options.log_level)
+    sockets = bind(options.host, options.port)
+    try:
+        server.run(named, model_options, options, sockets, Watch(url(sockets), progress))
+    finally:
+        progress.clear()

@@ -1,0 +1,57 @@
+"""The terminal's side of `mullama run`: prompts in, answers out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+import click
+
+# A model's text must not move the cursor, rename the window or type for the user: of the control
+# characters, a terminal gets only line ends and tabs.
+_UNSAFE = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
+for _safe in "\n\t":
+    del _UNSAFE[ord(_safe)]
+
+
+def given_text(argument: str | None, stdin: TextIO | None) -> str | None:
+    """The prompt: what is piped in, then the argument. None where there is neither."""
+    piped = None if stdin is None or stdin.isatty() else _read(stdin)
+    parts = [text for text in (piped, argument) if text]
+    return "\n\n".join(parts) or None
+
+
+def _read(stdin: TextIO) -> str:
+    try:
+        return stdin.read().strip("\n")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"What is piped in is not {error.encoding} text ({error.reason} at byte {error.start})."
+        ) from error
+
+
+def show(pieces: Iterable[str], out: TextIO) -> None:
+    """Writes an answer as it comes, and ends its last line, however the answer ends."""
+    to_terminal = out.isatty()
+    last = "\n"
+    try:
+        for piece in pieces:
+            out.write(piece.translate(_UNSAFE) if to_terminal else piece)
+            out.flush()
+            last = piece[-1:] or last
+    finally:
+        if last != "\n":
+            out.write("\n")
+            out.flush()
+
+
+def ask_user(prompt: str) -> str:
+    """One line from the user, with editing and history. Raises EOFError at Ctrl-D."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  # importing it is what gives input() both
+    if sys.stdout.isatty():
+        return input(prompt)
+    click.echo(prompt, err=True, nl=False)  # stdout has the answers only
+    return input()

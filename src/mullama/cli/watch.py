@@ -1,0 +1,90 @@
+"""What `mullama serve` tells its user while models load: where it listens, and how to try it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from mullama import __version__
+from mullama.cli.output import Progress
+from mullama.errors import ModelError
+from mullama.types import Backend, ModelInfo, ModelKind, ModelState, ModelStatus
+
+_EVERY = 0.1  # seconds; often enough for a line that people watch
+
+
+class Watch:
+    """Follows the models of a backend until each is loaded, or has failed."""
+
+    def __init__(self, url: str, progress: Progress) -> None:
+        self._url = url
+        self._progress = progress
+
+    async def __call__(self, backend: Backend) -> None:
+        """Raises ModelError when not one model can be served."""
+        self._progress.line(f"mullama {__version__} listens on {self._url}")
+        told: set[str] = set()
+        while loading := self._tell(backend, told):
+            self._progress.update("loading " + ", ".join(loading))
+            await asyncio.sleep(_EVERY)
+        models = backend.models()
+        if all(model.state is ModelState.FAILED for model in models):
+            raise ModelError("No model could be loaded, so there is nothing to serve.")
+        self._progress.line(how_to_try(self._url, models[0]))
+
+    def _tell(self, backend: Backend, told: set[str]) -> list[str]:
+        """Says once of each model what came of it; returns how far the others are."""
+        loading = []
+        for model in backend.models():
+            if model.state is ModelState.LOADING:
+                loading.append(f"{model.name} {model.progress:.0%}")
+            elif model.name not in told:
+                told.add(model.name)
+                self._progress.line(describe(model))
+        return loading
+
+
+def describe(model: ModelStatus) -> str:
+    """One line: what this model is, or why it is not there."""
+    match model.state:
+        case ModelState.FAILED:
+            return f"  {model.name}: failed: {model.error}"
+        case ModelState.LOADED:
+            return f"  {model.name}: ready ({facts(model)})"
+        case _:
+            return f"  {model.name}: loads when it is first asked for ({facts(model)})"
+
+
+def facts(model: ModelStatus) -> str:
+    info = model.info
+    return (
+        f"{info.architecture}, {human_count(info.n_params)} parameters, {info.quantization}, "
+        f"{info.kind}, context {model.n_ctx}"
+    )
+
+
+def human_count(number: int) -> str:
+    """7_615_616_512 is 7.6B."""
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return str(number)
+
+
+def how_to_try(url: str, model: ModelStatus) -> str:
+    """A command to paste, made for the default model's kind."""
+    path, body = example(model.info)
+    return (
+        f"Try it: curl {url}/v1/{path} -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
+        f"\nOpenAI clients: base_url {url}/v1. All endpoints: {url}/docs. Ctrl-C stops."
+    )
+
+
+def example(info: ModelInfo) -> tuple[str, dict[str, object]]:
+    """An endpoint and a body that suit a model."""
+    if info.kind is not ModelKind.GENERATE:
+        return "embeddings", {"input": "Hello, world"}
+    if info.chat_template is None:
+        return "completions", {"prompt": "Once upon a time", "max_tokens": 64}
+    question = "What is the capital of France?"
+    return "chat/completions", {"messages": [{"role": "user", "content": question}]}

@@ -1,0 +1,115 @@
+"""Every option, declared once. CLI flags, environment variables and docs derive from here.
+
+An option is a dataclass field made by `option()`; its metadata has the flag, the help text and the
+short flags. The environment variable is `MULLAMA_` plus the field's name in capitals.
+Precedence: flag, then environment, then default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field
+from typing import Any
+
+from mullama.errors import InvalidRequest
+
+
+def option(default: Any, help: str, *, flag: str | None = None, short: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that is also a CLI flag and an environment variable."""
+    return field(default=default, metadata={"help": help, "flag": flag, "short": short})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How a model is loaded and run. The same for every model of one server."""
+
+    gpu_layers: int = option(0, "Layers to keep on the GPU; -1 for all.", short=("-ngl",))
+    context_size: int = option(
+        0,
+        "KV cells: tokens that all running and cached sequences share; one request can use all of "
+        "them. 0 takes the model's own limit, up to 32768 and a quarter of the machine's memory.",
+    )
+    parallel: int = option(16, "Sequences computed at once; more requests wait in the queue.")
+    queue_size: int = option(512, "Answers that may wait; one more is refused with 503.")
+    batch_size: int = option(2048, "Most rows of one llama_decode (n_batch).")
+    ubatch_size: int = option(
+        512, "Rows computed at once (n_ubatch). Embedding models take what their inputs need."
+    )
+    threads: int = option(0, "Compute threads while generating; 0 for one a core.")
+    threads_batch: int = option(0, "Compute threads for prompts; 0 for the same as --threads.")
+    target_gap_ms: int = option(
+        100, "While anyone streams, prompts are computed in chunks that keep gaps below this."
+    )
+    flash_attn: str = option("auto", "Flash attention: on, off or auto (on where it can be).")
+    cache_type_k: str = option("f16", "KV cache type of keys: f16, f32, bf16, q8_0, q4_0, ...")
+    cache_type_v: str = option("f16", "KV cache type of values.")
+    mmap: bool = option(True, "Map the model file into memory instead of reading it.")
+    mlock: bool = option(False, "Keep the model's pages in memory.")
+    main_gpu: int = option(0, "The GPU to use when the model is not split.")
+    split_mode: str = option("layer", "How to split over several GPUs: none, layer or row.")
+    tensor_split: str = option("", "Shares of the model for each GPU, such as 3,1.")
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "context_size", "threads", "threads_batch", "queue_size")
+        _at_least(self, 1, "parallel", "batch_size", "ubatch_size", "target_gap_ms")
+        _at_least(self, -1, "gpu_layers")
+        _one_of(self, "flash_attn", "on", "off", "auto")
+        _one_of(self, "split_mode", "none", "layer", "row")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How the server listens, and how it treats models that are not there yet."""
+
+    host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 for every one.", short=("-h",))
+    port: int = option(8080, "Port to listen on; 0 picks a free one.", short=("-p",))
+    cors_origins: str = option("*", "Origins that browsers may call from, separated by commas.")
+    max_body_mb: int = option(64, "Largest request body, in MiB.")
+    load_wait: float = option(
+        600.0,
+        "Seconds that a request waits for its model to load; 0 answers 503 with Retry-After.",
+    )
+    shutdown_timeout: float = option(
+        30.0, "Seconds that running answers get to finish when the server is told to stop."
+    )
+    ping_interval: float = option(
+        5.0, "Seconds of silence after which a stream carries a comment to stay open."
+    )
+    client_timeout: float = option(
+        30.0, "Seconds that a client may be silent in the middle of sending a request."
+    )
+    log_level: str = option("info", "debug, info, warning or error.")
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "load_wait", "shutdown_timeout")
+        _at_least(self, 1, "max_body_mb")
+        _one_of(self, "log_level", "debug", "info", "warning", "error")
+        if not 0 <= self.port <= 65535:
+            raise InvalidRequest(f"port is {self.port}; it must be 0 to 65535.", param="port")
+        for name in ("ping_interval", "client_timeout"):
+            if not getattr(self, name) > 0:
+                raise InvalidRequest(f"{name} must be more than 0.", param=name)
+
+
+def flag(item: Field[Any]) -> str:
+    """The long command-line flag of an option: `gpu_layers` is `--gpu-layers`."""
+    return item.metadata["flag"] or "--" + item.name.replace("_", "-")
+
+
+def variable(item: Field[Any]) -> str:
+    """The environment variable of an option: `gpu_layers` is `MULLAMA_GPU_LAYERS`."""
+    return "MULLAMA_" + item.name.upper()
+
+
+def _at_least(options: Any, low: int, *names: str) -> None:
+    for name in names:
+        value = getattr(options, name)
+        if not value >= low:  # also true for NaN
+            raise InvalidRequest(f"{name} is {value}; the least is {low}.", param=name)
+
+
+def _one_of(options: Any, name: str, *words: str) -> None:
+    value = getattr(options, name)
+    if value not in words:
+        raise InvalidRequest(
+            f"{name} is {value!r}; it must be one of {', '.join(words)}.", param=name
+        )

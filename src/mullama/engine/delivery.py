@@ -1,0 +1,112 @@
+"""From a drawn token to the events that a caller sees, one sequence at a time.
+
+Decides nothing about rows and cells; knows tokens, text, and when an answer is over. A token that
+ends an answer (end of generation, or a stop token) counts as generated and has no text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Seq
+
+from mullama.engine.sequence import Item, Job, Sequence
+from mullama.types import (
+    Chunk,
+    Delta,
+    Event,
+    Finished,
+    FinishReason,
+    GenerateOptions,
+    PromptScored,
+    Sample,
+    Token,
+    TokenLogprob,
+    Vocab,
+)
+
+
+class Delivery:
+    """Appends tokens to sequences and words what came of it."""
+
+    def __init__(self, vocab: Vocab) -> None:
+        self._vocab = vocab
+        self._eog = tuple(vocab.eog)
+
+    def banned(self, sequence: Sequence) -> Seq[Token]:
+        """Tokens that may not come next: those that would end the answer too soon."""
+        options = sequence.job.options
+        if sequence.n_generated < options.min_tokens:
+            return (*self._eog, *options.stop_tokens)
+        return self._eog if options.ignore_eos else ()
+
+    def append(
+        self, sequence: Sequence, sample: Sample, now: float
+    ) -> tuple[list[Event], FinishReason | None]:
+        """Take a drawn token in. Returns its events, and why the answer is over if it is."""
+        options, token = sequence.job.options, sample.token
+        sequence.tokens.append(token)
+        sequence.n_undelivered += 1
+        sequence.last_token = now
+        if sequence.first_token is None:
+            sequence.first_token = now
+        if token in options.stop_tokens or (token in self._eog and not options.ignore_eos):
+            return [], FinishReason.STOP
+        text, items = sequence.detokenizer.feed(
+            self._vocab.piece(token, special=options.special),
+            self._item(options, sample),
+            stops=sequence.n_generated >= options.min_tokens,
+        )
+        events = self._delta(sequence, text, items)
+        if sequence.detokenizer.stopped is not None:
+            return events, FinishReason.STOP
+        if sequence.n_generated >= sequence.max_tokens:
+            return events, FinishReason.LENGTH
+        return events, None
+
+    def finish(self, sequence: Sequence, reason: FinishReason) -> list[Event]:
+        """The text that was held back, and the answer's accounts."""
+        events = self._delta(sequence, *sequence.detokenizer.finish())
+        events.append(
+            Finished(
+                sequence.job.id,
+                sequence.index,
+                reason,
+                sequence.detokenizer.stopped,
+                sequence.job.n_prompt,
+                sequence.n_cached,
+                sequence.n_generated,
+                sequence.timings(),
+            )
+        )
+        return events
+
+    def score(self, job: Job, chunk: Chunk, scores: list[Sample]) -> list[Event]:
+        """Collect the prompt's log-probabilities; they are sent when the last one is there."""
+        known = len(job.scored) - (chunk.pos + 1)  # scored before a preemption
+        pairs = list(zip(chunk.targets, scores, strict=True))[known:]
+        job.scored += [self._logprob(target, score) for target, score in pairs]
+        if not pairs or len(job.scored) < job.n_prompt:
+            return []
+        return [PromptScored(job.id, tuple(job.scored))]
+
+    def _delta(self, sequence: Sequence, text: str, items: list[Item]) -> list[Event]:
+        if not text and not items:
+            return []
+        n, sequence.n_undelivered = sequence.n_undelivered, 0
+        tokens: tuple[Token, ...] = ()
+        logprobs: tuple[TokenLogprob, ...] = ()
+        if items:
+            if sequence.job.options.return_tokens:
+                tokens = tuple(token for token, _ in items)
+            logprobs = tuple(logprob for _, logprob in items if logprob is not None)
+        return [Delta(sequence.job.id, sequence.index, text, n, tokens, logprobs)]
+
+    def _item(self, options: GenerateOptions, sample: Sample) -> Item | None:
+        """What a token brings along beside its text, if anything was asked for."""
+        if options.logprobs is not None:
+            return sample.token, self._logprob(sample.token, sample)
+        return (sample.token, None) if options.return_tokens else None
+
+    def _logprob(self, token: Token, sample: Sample) -> TokenLogprob:
+        piece = self._vocab.piece
+        top = tuple((t, piece(t, special=True), logprob) for t, logprob in sample.top)
+        return TokenLogprob(token, piece(token, special=True), sample.logprob, top)

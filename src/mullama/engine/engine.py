@@ -1,0 +1,154 @@
+"""The engine: a scheduler, a runner, and the one thread that drives them.
+
+    step():  drain the inbox → plan → execute → apply → emit
+
+`submit`, `cancel`, `stats` and `close` may be called from any thread; everything else happens in
+the thread that calls `run` (or `step`). Events of a step are handed over together, in one call of
+`emit`, which must not block and must not raise.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Condition
+
+from mullama.engine.scheduler import EngineOptions, Scheduler
+from mullama.engine.stats import Stats
+from mullama.errors import InternalError, MullamaError, Overloaded
+from mullama.types import Event, GenerateRequest, Runner, Vocab
+
+log = logging.getLogger("mullama.engine")
+
+AUDIT_SECONDS = 10.0
+
+
+class Engine:
+    """Answers requests with events. See the module's text for its threads."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        vocab: Vocab,
+        *,
+        emit: Callable[[list[Event]], None],
+        options: EngineOptions | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._runner = runner
+        self._emit = emit
+        self._clock = clock
+        self._scheduler = Scheduler(options or EngineOptions(), runner, vocab, clock)
+        self._inbox: deque[GenerateRequest | int] = deque()  # an int cancels that request
+        self._wake = Condition()
+        self._closed = False
+        self._audited = clock()
+
+    @property
+    def n_ctx(self) -> int:
+        """Positions that one request can have, prompt and answer together."""
+        return self._scheduler.n_ctx
+
+    # -- from any thread ----------------------------------------------------------------------
+
+    def submit(self, request: GenerateRequest) -> None:
+        """Accept a request; a Started event confirms it, and a Finished for each answer ends it.
+
+        Raises ContextLengthExceeded if it can never fit, Overloaded if the queue is full.
+        """
+        self._scheduler.check(request)
+        with self._wake:
+            if self._closed:
+                raise Overloaded("The engine is shutting down.", code="shutting_down")
+            arriving = sum(item.options.n for item in self._inbox if not isinstance(item, int))
+            self._scheduler.check_queue(arriving + request.options.n)
+            self._inbox.append(request)
+            self._wake.notify()
+
+    def cancel(self, request_id: int) -> None:
+        """End a request early; unknown ids are ignored, since answers may have ended meanwhile."""
+        with self._wake:
+            self._inbox.append(request_id)
+            self._wake.notify()
+
+    def stats(self) -> Stats:
+        """A copy of the counters."""
+        return replace(self._scheduler.snapshot())
+
+    def close(self) -> None:
+        """Make `run` return soon. Requests that have not ended fail."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+
+    # -- the engine thread --------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Step until closed; sleep while there is nothing to do.
+
+        An unexpected error ends the engine: its requests fail, and it is raised.
+        """
+        error: MullamaError = Overloaded("The engine was closed.", code="shutting_down")
+        try:
+            while self._wait():
+                self.step()
+        except BaseException:
+            error = InternalError("The engine stopped because of an internal error.")
+            raise
+        finally:
+            self.close()
+            self._emit_all(self._drain() + self._scheduler.fail_all(error))
+
+    def step(self) -> bool:
+        """One step; False if there was nothing to do."""
+        events = self._drain()
+        if not self._scheduler.has_work:
+            self._emit_all(events)
+            return False
+        plan = self._scheduler.plan()
+        if plan.chunks or plan.ops or plan.opened or plan.closed:
+            begin = self._clock()
+            output = self._runner.execute(plan)
+            if plan.chunks:
+                events += self._scheduler.apply(plan, output, self._clock() - begin)
+        self._emit_all(events)
+        return True
+
+    def audit(self) -> None:
+        """Assert that the books agree with the KV cache; for tests and idle moments."""
+        self._scheduler.audit(self._runner)
+
+    def _wait(self) -> bool:
+        with self._wake:
+            while not (self._closed or self._inbox or self._scheduler.has_work):
+                self._audit_sometimes()
+                self._wake.wait()
+            return not self._closed
+
+    def _audit_sometimes(self) -> None:
+        """An idle engine checks its books; a wrong sum is our mistake, and better known early."""
+        now = self._clock()
+        if now - self._audited < AUDIT_SECONDS:
+            return
+        self._audited = now
+        try:
+            self.audit()
+        except AssertionError:
+            log.exception("the audit of the KV cache's books failed")
+
+    def _drain(self) -> list[Event]:
+        events: list[Event] = []
+        while self._inbox:
+            item = self._inbox.popleft()
+            if isinstance(item, int):
+                events += self._scheduler.cancel(item)
+            else:
+                events += self._scheduler.add(item)
+        return events
+
+    def _emit_all(self, events: list[Event]) -> None:
+        if events:
+            self._emit(events)

@@ -1,0 +1,226 @@
+"""A model that runs: its engines, a thread for each, and the requests given to them.
+
+Generating and embedding have a context and a thread each, so that neither waits for the other; a
+generative model's embedder is opened when the first text is to be embedded. It is put together
+from the protocols of `types`, and so knows neither llama.cpp nor processes: a worker and the
+library use it alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from threading import Lock, Thread
+from typing import Protocol
+
+from mullama.engine.embedding import EmbedEngine
+from mullama.engine.engine import Engine
+from mullama.engine.scheduler import EngineOptions
+from mullama.errors import InvalidRequest, Overloaded
+from mullama.host.prepare import Prepared, Preparer, Template, result
+from mullama.types import (
+    ChatRequest,
+    CompletionRequest,
+    Embedder,
+    EmbedRequest,
+    EmbedResult,
+    Event,
+    Runner,
+    Started,
+    Vocab,
+)
+
+
+class OwnedRunner(Runner, Protocol):
+    """A runner to be closed when its engine's thread has ended."""
+
+    def abort(self) -> None:
+        """End the running computation. From any thread."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class OwnedEmbedder(Embedder, Protocol):
+    """An embedder to be closed when its engine's thread has ended."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a model brings. A `runner` of None means that it only embeds."""
+
+    vocab: Vocab
+    template: Template | None
+    runner: OwnedRunner | None
+    open_embedder: Callable[[], OwnedEmbedder]
+    close: Callable[[], None]  # frees the weights, where nobody else uses them
+
+
+class RunningModel:
+    """Answers requests from any thread until closed.
+
+    `emit` gets a step's events together, in the engine's thread; it must not block or raise.
+    `crashed` is called, in its thread, with the error that ended an engine: a mistake of ours.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        options: EngineOptions,
+        *,
+        emit: Callable[[list[Event]], None],
+        crashed: Callable[[BaseException], None],
+    ) -> None:
+        self._parts = parts
+        self._preparer = Preparer(parts.vocab, parts.template)
+        self._emit_events = emit
+        self._crashed = crashed
+        self._prompt_texts: dict[int, str] = {}  # of requests that have not started yet
+        self._engine: Engine | None = None
+        self._embedding: EmbedEngine | None = None
+        self._threads: list[Thread] = []
+        self._lock = Lock()  # held to open an engine, and to close
+        self._closed = False
+        self._to_close: list[Callable[[], None]] = [parts.close]
+        if parts.runner is not None:
+            self._engine = Engine(parts.runner, parts.vocab, emit=self._emit, options=options)
+            self._start(self._engine.run, "engine", parts.runner.close)
+        else:
+            self._open_embedding()
+
+    @property
+    def n_ctx(self) -> int:
+        """Positions that one request, or one input to be embedded, can have."""
+        engine = self._engine or self._embedding
+        assert engine is not None
+        return engine.n_ctx
+
+    @property
+    def n_embd(self) -> int:
+        """Components of the vectors that `embed` computes. Opens the embedder."""
+        return self._open_embedding().n_embd
+
+    def prepare(self, id: int, request: ChatRequest | CompletionRequest) -> Prepared:
+        """Render and tokenize, which may take long. Raises InvalidRequest."""
+        if self._engine is None:
+            raise InvalidRequest(
+                "This model computes embeddings and can't generate text. Send the text to "
+                "/v1/embeddings, or choose another model.",
+                param="model",
+            )
+        return self._preparer.generate(id, request)
+
+    def submit(self, prepared: Prepared) -> None:
+        """Have a request answered by events. Raises ContextLengthExceeded or Overloaded."""
+        assert self._engine is not None, "only a model that generates prepares requests"
+        request = prepared.request
+        if prepared.prompt_text:
+            self._prompt_texts[request.id] = prepared.prompt_text
+        try:
+            self._engine.submit(request)
+        except BaseException:
+            self._prompt_texts.pop(request.id, None)
+            raise
+
+    def cancel(self, id: int) -> None:
+        """End a request early. Unknown ids mean nothing."""
+        if self._engine is not None:
+            self._engine.cancel(id)
+
+    def embed(self, request: EmbedRequest) -> Future[EmbedResult]:
+        """The vectors of a request's inputs. Cancelling the future skips what is not computed.
+
+        Raises InvalidRequest, ContextLengthExceeded or Overloaded; ModelError where this model
+        can't embed.
+        """
+        engine = self._open_embedding()
+        inputs = self._preparer.embed(request, engine.n_embd)
+        answer = partial(
+            result,
+            dimensions=request.dimensions,
+            normalize=request.normalize,
+            n_tokens=sum(map(len, inputs)),
+        )
+        return _then(engine.submit(inputs), answer)
+
+    def stats(self) -> dict[str, float]:
+        """The engine's counters by name."""
+        return {} if self._engine is None else asdict(self._engine.stats())
+
+    def close(self) -> None:
+        """End the engines, then free what they used. Requests that have not ended fail.
+
+        Waits for the running computation. Not to be called by `emit` or `crashed`.
+        """
+        with self._lock:
+            self._closed = True
+        if self._engine is not None and self._parts.runner is not None:
+            self._engine.close()
+            self._parts.runner.abort()
+        if self._embedding is not None:
+            self._embedding.close()
+        for thread in self._threads:
+            thread.join()
+        while self._to_close:
+            self._to_close.pop()()
+
+    # ------------------------------------------------------------------------------------------
+
+    def _open_embedding(self) -> EmbedEngine:
+        with self._lock:
+            if self._embedding is None:
+                if self._closed:
+                    raise Overloaded("The model is being closed.", code="shutting_down")
+                embedder = self._parts.open_embedder()
+                self._embedding = EmbedEngine(embedder)
+                self._start(self._embedding.run, "embedding", embedder.close)
+            return self._embedding
+
+    def _start(self, run: Callable[[], None], name: str, close: Callable[[], None]) -> None:
+        def work() -> None:
+            try:
+                run()
+            except BaseException as error:
+                self._crashed(error)
+
+        thread = Thread(target=work, name=name, daemon=True)
+        self._threads.append(thread)
+        self._to_close.append(close)
+        thread.start()
+
+    def _emit(self, events: list[Event]) -> None:
+        if self._prompt_texts:
+            events = [self._with_text(event) for event in events]
+        self._emit_events(events)
+
+    def _with_text(self, event: Event) -> Event:
+        if not isinstance(event, Started):
+            return event
+        return replace(event, prompt_text=self._prompt_texts.pop(event.id, ""))
+
+
+def _then(
+    source: Future[list[bytes]], work: Callable[[list[bytes]], EmbedResult]
+) -> Future[EmbedResult]:
+    """A future of what `work` makes of the source's result; cancelling it cancels the source."""
+    target: Future[EmbedResult] = Future()
+
+    def finish(done: Future[list[bytes]]) -> None:
+        if not target.set_running_or_notify_cancel():
+            return
+        try:
+            target.set_result(work(done.result()))
+        except Exception as error:
+            target.set_exception(error)
+
+    def forward(done: Future[EmbedResult]) -> None:
+        if done.cancelled():
+            source.cancel()
+
+    target.add_done_callback(forward)
+    source.add_done_callback(finish)
+    return target

@@ -1,0 +1,248 @@
+"""One model's place in the host: whether a worker serves it, and when the next one may start.
+
+    UNLOADED ──start──▶ LOADING ──ready──▶ LOADED ──worker ended──▶ UNLOADED
+                           └────────failed────────▶ FAILED ──start──▶ LOADING
+
+A worker's life, from its start to what its end means, is one coroutine (`_live`); all transitions
+are made there and in `start`. Who needs the model waits in `acquire`, and so starts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from socket import socket
+from typing import Protocol
+
+from mullama.config import ModelOptions
+from mullama.errors import ErrorInfo, ModelError, MullamaError, Overloaded, from_info
+from mullama.host import frames, sizing
+from mullama.host.client import WorkerClient
+from mullama.host.process import WorkerProcess
+from mullama.models.gguf import read_info
+from mullama.types import ModelState, ModelStatus
+
+EXIT_PATIENCE = 2.0  # seconds that a worker whose connection has ended gets to be gone
+CLOSE_PATIENCE = 5.0  # seconds that a worker gets to close its model
+# Between starts that fail, in seconds.
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 60.0
+# What a request is told to wait while a model loads.
+FIRST_RETRY = 1.0
+LONGEST_RETRY = 60.0
+
+log = logging.getLogger("mullama.host")
+
+
+class Process(Protocol):
+    """A started worker: see WorkerProcess."""
+
+    sock: socket
+
+    async def listen(self) -> None: ...
+
+    async def ended(self, patience: float) -> str: ...
+
+
+class Backoff:
+    """When a worker may be started again: later each time, until one has answered a request.
+
+    A worker that dies while it serves is replaced at once the first time; one that dies while it
+    loads, or before anything was answered, again and again, is not. Times are seconds of any clock.
+    """
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self._n_failures = 0
+
+    def failed(self, now: float, *, was_ready: bool) -> None:
+        """A worker ended without having answered anything."""
+        n_free = 1 if was_ready else 0
+        doublings = self._n_failures - n_free
+        self._n_failures += 1
+        if doublings >= 0:
+            self.until = now + min(LONGEST_DELAY, FIRST_DELAY * 2**doublings)
+
+    def succeeded(self) -> None:
+        """A request was answered."""
+        self._n_failures = 0
+
+
+class Slot:
+    """A model that the host offers, and the worker that serves it, if one does."""
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        options: ModelOptions,
+        *,
+        spawn: Callable[[str], Process] = WorkerProcess,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises NotFound or ModelError for a file that can't be a model."""
+        self.name = name
+        self.info = read_info(path)
+        self.state = ModelState.UNLOADED
+        self.n_active = 0  # requests being answered or waiting
+        self._created = int(os.stat(path).st_mtime)
+        self._options = options
+        self._n_ctx = sizing.context_size(self.info, options, sizing.physical_memory())
+        self._spawn = spawn
+        self._clock = clock
+        self._backoff = Backoff()
+        self._error: ErrorInfo | None = None  # why there is no worker
+        self._process: Process | None = None
+        self._client: WorkerClient | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._settled = asyncio.Event()  # the start has come to an end, good or bad
+        self._started = 0.0
+        self._has_answered = False
+        self._is_stopping = False
+
+    def status(self, *, is_default: bool) -> ModelStatus:
+        client = self._client
+        return ModelStatus(
+            name=self.name,
+            state=self.state,
+            info=self.info,
+            created=self._created,
+            n_ctx=self._n_ctx,
+            is_default=is_default,
+            n_active=self.n_active,
+            error=self._error.message if self._error else None,
+            progress=client.progress if client is not None else 0.0,
+            stats=client.counters if client is not None else {},
+        )
+
+    async def acquire(self, wait: float) -> WorkerClient:
+        """The worker that serves this model; starts one if need be.
+
+        Raises Overloaded if the model isn't loaded after `wait` seconds, ModelError if it can't be.
+        """
+        if self._life is not None and self._client is not None and self._client.lost.done():
+            await asyncio.wait((self._life,))  # it is being found out how the worker ended
+        if self.state in (ModelState.UNLOADED, ModelState.FAILED):
+            self._check_backoff()
+            self.start()
+        if self.state is ModelState.LOADING:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), wait)
+        if self.state is ModelState.LOADING:
+            raise self._still_loading()
+        if self._client is None:
+            assert self._error is not None
+            raise from_info(self._error)
+        return self._client
+
+    def answered(self) -> None:
+        """The worker has served a request to its end."""
+        self._has_answered = True
+        self._backoff.succeeded()
+
+    def start(self) -> None:
+        """Start a worker, if there is none. A failure is found in the state."""
+        if self.state in (ModelState.LOADING, ModelState.LOADED):
+            return
+        self._settled.clear()
+        self._has_answered = False
+        self._started = self._clock()
+        try:
+            self._process = self._spawn(self.name)
+        except OSError as error:
+            self._gone(ModelError(f"No process could be started for {self.name!r}: {error}."))
+            return
+        self.state = ModelState.LOADING
+        self._life = asyncio.create_task(self._live(self._process), name=f"worker {self.name}")
+
+    async def stop(self, patience: float, error: MullamaError) -> None:
+        """End the worker, and its requests with `error`; kill it after `patience` seconds."""
+        if self._life is None or self._process is None:
+            return
+        self._is_stopping = True
+        if self._client is not None:
+            self._client.fail(error)
+            self._client.shut_down()
+        await self._process.ended(patience if self._client is not None else 0)
+        await asyncio.wait((self._life,))  # not awaited itself: who waits may be cancelled
+
+    # -- one worker's life --------------------------------------------------------------------
+
+    async def _live(self, process: Process) -> None:
+        await process.listen()
+        client = self._client = await WorkerClient.connect(self.name, process.sock)
+        client.load(self._load_message())
+        await asyncio.wait((client.ready, client.lost), return_when=asyncio.FIRST_COMPLETED)
+        outcome = client.ready.result() if client.ready.done() else None
+        if isinstance(outcome, int):
+            self._loaded(outcome)
+        await client.lost
+        how = await process.ended(EXIT_PATIENCE)
+        error = from_info(outcome) if isinstance(outcome, ErrorInfo) else self._ended(how)
+        self._client = None
+        self._gone(error)
+        client.fail(error)
+
+    def _load_message(self) -> frames.Load:
+        level = logging.getLogger("mullama").getEffectiveLevel()
+        return frames.Load(os.path.abspath(self.info.path), self._options, level)
+
+    def _loaded(self, n_ctx: int) -> None:
+        self.state = ModelState.LOADED
+        self._n_ctx = n_ctx
+        self._error = None
+        self._settled.set()
+        log.info("[%s] loaded in %.1f s", self.name, self._clock() - self._started)
+
+    def _ended(self, how: str) -> ModelError:
+        if self.state is ModelState.LOADED:
+            then = "It starts again with the next request"
+        else:
+            then = "It was loading the model"
+        return ModelError(f"The worker of model {self.name!r} {how}. {then}.", code="worker_died")
+
+    def _gone(self, error: MullamaError) -> None:
+        """There is no worker any more, or none could be started."""
+        was_ready = self.state is ModelState.LOADED
+        if not self._has_answered:
+            self._backoff.failed(self._clock(), was_ready=was_ready)
+        self.state = ModelState.UNLOADED if was_ready else ModelState.FAILED
+        self._error = error.info()
+        self._settled.set()
+        if not self._is_stopping:
+            log.error("[%s] %s", self.name, error.message)
+
+    # -- what a request is told that can't be served yet --------------------------------------
+
+    def _check_backoff(self) -> None:
+        """Raises the last start's error while it is too early for another one."""
+        seconds = self._backoff.until - self._clock()
+        if seconds <= 0 or self._error is None:
+            return
+        error = replace(
+            self._error,
+            message=f"{self._error.message} It is tried again in {math.ceil(seconds)} s.",
+            retry_after=seconds,
+        )
+        raise from_info(error)
+
+    def _still_loading(self) -> Overloaded:
+        progress = self._client.progress if self._client is not None else 0.0
+        return Overloaded(
+            f"Model {self.name!r} is loading ({progress:.0%}). Try again in a moment.",
+            code="model_loading",
+            retry_after=self._seconds_left(progress),
+        )
+
+    def _seconds_left(self, progress: float) -> float:
+        """From the pace so far, within what is sensible to be told."""
+        seconds = self._clock() - self._started
+        left = seconds * (1 - progress) / progress if progress else FIRST_RETRY
+        return min(max(left, FIRST_RETRY), LONGEST_RETRY)

@@ -1,0 +1,219 @@
+"""A context: the engine that continues prompts, for any number of callers at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import aclosing, closing
+from dataclasses import fields
+from functools import partial
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mullama.config import ModelOptions
+from mullama.errors import InvalidRequest
+from mullama.library.answers import Answers
+from mullama.library.lifetime import Closable, close_when_dropped
+from mullama.library.model import Model
+from mullama.types import CompletionRequest, EmbedRequest, GenerateOptions, SamplerParams, Token
+
+Prompt = str | Iterable[Token]
+Stop = str | Iterable[str]
+
+# Callers are threads of this program, which wait; none is turned away.
+_QUEUE_SIZE = 1 << 20
+
+
+class Context(Closable):
+    """Generates text with a model. Thread-safe: calls from several threads share one batch.
+
+    A prompt is text or tokens. In text, the names of control tokens are these tokens, as in what
+    `apply_chat_template` returns; BOS is put before it where the model wants it and it is not there
+    already. `params` None means `SamplerParams()`. `max_tokens` None means until the model ends the
+    answer or the context is full. The answer ends before any text in `stop`.
+
+    Generating raises ContextLengthExceeded for a prompt that has no room in the context,
+    InvalidRequest for values out of range and for a closed Context.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        n_ctx: int = 0,
+        n_batch: int = 2048,
+        n_threads: int = 0,
+        embeddings: bool = False,
+        **options: Any,
+    ) -> None:
+        """Allocate a context of `n_ctx` tokens, which all prompts and answers share.
+
+        `n_ctx` 0 takes the model's own limit, up to 32768 and a quarter of the machine's memory.
+        `n_batch` is the most tokens that are computed in one call, `n_threads` 0 means one a core.
+        With `embeddings`, `decode` computes vectors. `options` are others of `ModelOptions`, such
+        as parallel, flash_attn or cache_type_k.
+
+        Raises ModelError where the model can't generate or there is no memory for it.
+        """
+        engine_options = _options(n_ctx, n_batch, n_threads, options)
+        self.model = model
+        self._n_batch = n_batch
+        self._embeddings = embeddings
+        self._decoded: NDArray[np.float32] | None = None
+        self._answers = model.weights.open(lambda llama: Answers(llama, engine_options))
+        self._finalizer = close_when_dropped(self, partial(model.weights.release, self._answers))
+
+    def close(self) -> None:
+        """Free the context, after the running computation.
+
+        Whoever waits for an answer gets InvalidRequest. Closing again does nothing.
+        """
+        self._finalizer.detach()
+        self.model.weights.release(self._answers)
+
+    @property
+    def n_ctx(self) -> int:
+        """Tokens that the context has room for."""
+        return self._answers.n_ctx
+
+    @property
+    def n_batch(self) -> int:
+        return self._n_batch
+
+    def generate(
+        self,
+        prompt: Prompt,
+        max_tokens: int | None = None,
+        params: SamplerParams | None = None,
+        stop: Stop = (),
+    ) -> str:
+        """The model's continuation of the prompt, when it is complete."""
+        with closing(self.generate_stream(prompt, max_tokens, params, stop)) as pieces:
+            return "".join(pieces)
+
+    def generate_stream(
+        self,
+        prompt: Prompt,
+        max_tokens: int | None = None,
+        params: SamplerParams | None = None,
+        stop: Stop = (),
+    ) -> Generator[str, None, None]:
+        """The continuation piece by piece, each at least one whole character.
+
+        Nothing is computed before the first piece is asked for; closing the generator, or leaving
+        it to be collected, ends the answer.
+        """
+        self._answers.check()
+        return self._stream(_request(prompt, max_tokens, params, stop))
+
+    def astream(
+        self,
+        prompt: Prompt,
+        max_tokens: int | None = None,
+        params: SamplerParams | None = None,
+        stop: Stop = (),
+    ) -> AsyncGenerator[str, None]:
+        """`generate_stream` for `async for`: other tasks run while it waits."""
+        self._answers.check()
+        return self._astream(_request(prompt, max_tokens, params, stop))
+
+    def decode(self, tokens: Iterable[Token]) -> None:
+        """Compute tokens without generating any.
+
+        They then are in the prefix cache, so that a prompt which begins with them is answered
+        sooner. With `embeddings`, their vector is computed instead, for `get_embeddings`.
+        """
+        self._answers.check()
+        if self._embeddings:
+            result = self._answers.embed(EmbedRequest((_tokens(tokens),)))
+            self._decoded = np.frombuffer(result.vectors[0], dtype="<f4")
+        else:
+            self.generate(tokens, max_tokens=0)
+
+    def clear_cache(self) -> None:
+        """Does nothing, and is here for programs that call it between prompts.
+
+        There is nothing to clear: no prompt changes the answer to another, and the prefixes that
+        are kept of earlier ones give way when room is needed. `close` frees it all.
+        """
+        self._answers.check()
+
+    def get_embeddings(self) -> NDArray[np.float32] | None:
+        """The vector of what was decoded last, of unit length; None before that.
+
+        Raises InvalidRequest for a Context without `embeddings`.
+        """
+        self._answers.check()
+        if not self._embeddings:
+            raise InvalidRequest(
+                "This Context computes no embeddings. Make it with embeddings=True, or use an "
+                "EmbeddingGenerator."
+            )
+        return self._decoded
+
+    # Generators of this object's, so that it stays open while somebody reads one.
+
+    def _stream(self, request: CompletionRequest) -> Generator[str, None, None]:
+        yield from self._answers.stream(request)
+
+    async def _astream(self, request: CompletionRequest) -> AsyncGenerator[str, None]:
+        async with aclosing(self._answers.astream(request)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+def _options(n_ctx: int, n_batch: int, n_threads: int, options: dict[str, Any]) -> ModelOptions:
+    for name, value, least in (("n_ctx", n_ctx, 0), ("n_batch", n_batch, 1)):
+        if value < least:
+            raise InvalidRequest(f"{name} is {value}; the least is {least}.", param=name)
+    known = {field.name for field in fields(ModelOptions)}
+    for name in options:
+        if name not in known:
+            raise InvalidRequest(
+                f"There is no option {name!r}. There are {', '.join(sorted(known))}.", param=name
+            )
+    given = {"queue_size": _QUEUE_SIZE, **options}
+    return ModelOptions(context_size=n_ctx, batch_size=n_batch, threads=n_threads, **given)
+
+
+def _request(
+    prompt: Prompt, max_tokens: int | None, params: SamplerParams | None, stop: Stop
+) -> CompletionRequest:
+    """What an engine takes without a doubt: what is wrong with it must show in the caller."""
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    if not all(isinstance(text, str) for text in stops):
+        raise InvalidRequest("stop must be a text or a list of texts.", param="stop")
+    if max_tokens is not None:
+        max_tokens = _whole(max_tokens, "max_tokens")
+    sampler = SamplerParams() if params is None else _checked(params)
+    options = GenerateOptions(sampler=sampler, max_tokens=max_tokens, stop=stops)
+    return CompletionRequest(prompt if isinstance(prompt, str) else _tokens(prompt), options)
+
+
+def _checked(params: SamplerParams) -> SamplerParams:
+    if not isinstance(params, SamplerParams):
+        raise InvalidRequest(
+            f"params is a {type(params).__name__}; it must be SamplerParams, such as "
+            "SamplerParams(temperature=0.5).",
+            param="params",
+        )
+    for item in fields(params):
+        value = getattr(params, item.name)
+        if isinstance(item.default, int) and value is not None:
+            _whole(value, item.name)
+    return params
+
+
+def _tokens(tokens: Iterable[Token]) -> tuple[Token, ...]:
+    return tuple(_whole(token, "prompt") for token in tokens)
+
+
+def _whole(value: object, name: str) -> int:
+    """The value as int, NumPy's integers too."""
+    try:
+        return index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidRequest(
+            f"{name} has {value!r} where a whole number must be.", param=name
+        ) from None

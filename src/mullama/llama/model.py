@@ -1,0 +1,244 @@
+"""A model's weights, loaded by llama.cpp, and what llama.cpp says about them.
+
+`load` takes the ModelInfo that the header reader returned, not a path: llama.cpp ends the process
+on some broken files, so it never sees one whose header was not read and found sound first.
+
+Contexts belong to a model and are closed with it. It knows nothing of sequences or sampling.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, Self
+
+from mullama.errors import InvalidRequest, ModelError
+from mullama.llama import log
+from mullama.llama.handle import Handle
+from mullama.llama.lib import C
+from mullama.llama.system import amx_is_miscompiled, supports_gpu_offload
+from mullama.types import MemoryKind, ModelInfo
+
+logger = logging.getLogger(__name__)
+
+_SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
+_LOAD_MODES = {  # (use_mmap, use_mlock): llama_load_mode
+    (False, False): 0,
+    (True, False): 1,
+    (False, True): 2,
+    (True, True): 3,
+}
+
+Progress = Callable[[float], object]
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class LlamaModel:
+    """The loaded weights. Thread-safe; using it after `close` raises InvalidRequest."""
+
+    def __init__(self, handle: Handle, info: ModelInfo, *, vocab_only: bool) -> None:
+        self.handle = handle
+        self.info = info
+        self.vocab_only = vocab_only
+        self._contexts: weakref.WeakSet[_Closable] = weakref.WeakSet()
+
+    @classmethod
+    def load(
+        cls,
+        info: ModelInfo,
+        *,
+        n_gpu_layers: int = 0,
+        use_mmap: bool = True,
+        use_mlock: bool = False,
+        vocab_only: bool = False,
+        main_gpu: int = 0,
+        split_mode: str = "layer",
+        tensor_split: Sequence[float] = (),
+        progress: Progress | None = None,
+    ) -> Self:
+        """Load `info.path`. `n_gpu_layers` -1 means all of them.
+
+        `progress` is called with 0.0 to 1.0 in this thread; an exception that it raises ends the
+        loading and is raised here. Raises ModelError with llama.cpp's reason.
+        """
+        if n_gpu_layers and not supports_gpu_offload():
+            logger.warning(
+                "gpu_layers is %d, but this llama.cpp was built without GPU support: all layers "
+                "are on the CPU.",
+                n_gpu_layers,
+            )
+        params = C.llama_model_default_params()
+        params.n_gpu_layers = n_gpu_layers
+        params.load_mode = _LOAD_MODES[bool(use_mmap), bool(use_mlock)]
+        params.vocab_only = vocab_only
+        params.use_extra_bufts = not amx_is_miscompiled()
+        params.main_gpu = main_gpu
+        params.split_mode = _split_mode(split_mode)
+        shares = _shares(tensor_split)
+        if shares is not None:
+            params.tensor_split = shares
+        reporter = _Reporter(progress)
+        params.progress_callback = reporter.callback
+        with log.capture() as lines:
+            pointer = C.llama_model_load_from_file(os.fsencode(info.path), params)
+        if reporter.error is not None:
+            if pointer:
+                C.llama_model_free(pointer)
+            raise reporter.error
+        if not pointer:
+            raise _load_error(info.path, lines)
+        return cls(Handle(pointer, C.llama_model_free, "model"), info, vocab_only=vocab_only)
+
+    def close(self) -> None:
+        """Close the contexts, then free the weights. Closing again does nothing."""
+        for context in list(self._contexts):
+            context.close()
+        self.handle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def adopt(self, context: _Closable) -> None:
+        """`context` uses these weights: close it before them."""
+        self._contexts.add(context)
+
+    @property
+    def closed(self) -> bool:
+        return self.handle.closed
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def architecture(self) -> str:
+        return self.info.architecture
+
+    @property
+    def description(self) -> str:
+        """Such as "qwen2 494M Q4_K_M"."""
+        return self.info.description
+
+    @property
+    def n_params(self) -> int:
+        return self.info.n_params
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tensors."""
+        return self.info.size
+
+    @property
+    def n_ctx_train(self) -> int:
+        return self.info.n_ctx_train
+
+    @property
+    def n_embd(self) -> int:
+        return self.info.n_embd
+
+    @property
+    def n_layer(self) -> int:
+        return self.info.n_layer
+
+    @property
+    def n_head(self) -> int:
+        return self.info.n_head
+
+    @property
+    def n_vocab(self) -> int:
+        with self.handle as pointer:
+            return int(C.llama_vocab_n_tokens(C.llama_model_get_vocab(pointer)))
+
+    @property
+    def memory_kind(self) -> MemoryKind:
+        """Sliding windows count as ATTENTION: contexts keep all positions of them (`swa_full`)."""
+        with self.handle as pointer:
+            if C.llama_model_is_recurrent(pointer) or C.llama_model_is_hybrid(pointer):
+                return MemoryKind.RECURRENT
+        return MemoryKind.ATTENTION
+
+    @property
+    def token_bos(self) -> int | None:
+        return self._token(C.llama_vocab_bos)
+
+    @property
+    def token_eos(self) -> int | None:
+        return self._token(C.llama_vocab_eos)
+
+    def metadata(self) -> dict[str, str]:
+        """The header's scalar values as text, without the arrays."""
+        with self.handle as pointer:
+            count = C.llama_model_meta_count(pointer)
+        return {
+            self._text(C.llama_model_meta_key_by_index, i): self._text(
+                C.llama_model_meta_val_str_by_index, i
+            )
+            for i in range(count)
+        }
+
+    def _token(self, function: Any) -> int | None:
+        with self.handle as pointer:
+            token = int(function(C.llama_model_get_vocab(pointer)))
+        return token if token >= 0 else None
+
+    def _text(self, function: Any, *arguments: int) -> str:
+        """What a function writes into a buffer, whose length it answers."""
+        with self.handle as pointer:
+            size = function(pointer, *arguments, None, 0)
+            buffer = ctypes.create_string_buffer(max(size, 0) + 1)
+            function(pointer, *arguments, buffer, len(buffer))
+        return buffer.value.decode("utf-8", errors="replace")
+
+
+class _Reporter:
+    """llama.cpp's progress callback: hands the number on, and keeps an exception for later."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self.error: BaseException | None = None
+        self.callback = C.llama_progress_callback(self._report)
+
+    def _report(self, done: float, _: object) -> bool:
+        if self._progress is None:
+            return True
+        try:
+            self._progress(done)
+        except BaseException as error:  # KeyboardInterrupt too: it must not vanish in C
+            self.error = error
+        return self.error is None
+
+
+def _split_mode(name: str) -> int:
+    if name not in _SPLIT_MODES:
+        raise InvalidRequest(
+            f"split_mode is {name!r}; it must be one of {', '.join(_SPLIT_MODES)}.",
+            param="split_mode",
+        )
+    return _SPLIT_MODES[name]
+
+
+def _shares(shares: Sequence[float]) -> Any:
+    """llama.cpp reads one share for each device that there could be."""
+    if not shares:
+        return None
+    most = int(C.llama_max_devices())
+    if len(shares) > most or any(not share >= 0 for share in shares):
+        raise InvalidRequest(
+            f"tensor_split has {len(shares)} shares; give at most {most}, none of them negative.",
+            param="tensor_split",
+        )
+    return (ctypes.c_float * most)(*shares)
+
+
+def _load_error(path: str, lines: list[tuple[int, str]]) -> ModelError:
+    reason = log.reason(lines) or "llama.cpp gives no reason; its log may have one"
+    return ModelError(f"Can't load {path!r}: {reason}.", code="model_invalid")

@@ -1,0 +1,87 @@
+"""Facts about this machine and about the llama.cpp that runs on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+from mullama.llama.lib import C
+
+logger = logging.getLogger(__name__)
+
+_CPUS = Path("/sys/devices/system/cpu")
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_GCC = re.compile(rb"GCC: \([^)]*\) (\d+)\.(\d+)\.(\d+)")
+_GOOD_GCC = (13, 2, 1)
+
+
+def supports_gpu_offload() -> bool:
+    """Whether this llama.cpp can put layers on a GPU."""
+    return bool(C.llama_supports_gpu_offload())
+
+
+def max_devices() -> int:
+    """The most devices that a model can be split over."""
+    return int(C.llama_max_devices())
+
+
+def system_info() -> str:
+    """What llama.cpp was built with and uses of this processor, in its own words."""
+    return str(C.llama_print_system_info().decode())
+
+
+def default_threads() -> int:
+    """Physical cores that this process may use: a second thread on a core only costs."""
+    n_cores = len({_core(cpu) for cpu in _allowed_cpus()})
+    return max(1, min(n_cores, _quota(n_cores)))
+
+
+def _allowed_cpus() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _core(cpu: int) -> str:
+    """A name that all threads of one core share; where the system does not say, their own."""
+    try:
+        return (_CPUS / f"cpu{cpu}/topology/thread_siblings_list").read_text()
+    except OSError:
+        return str(cpu)
+
+
+def _quota(n_cores: int) -> int:
+    """The processor time that a container may use, in cores, rounded up."""
+    try:
+        time, period = _QUOTA.read_text().split()
+        return -(-int(time) // int(period))
+    except (OSError, ValueError):  # no such file, or "max"
+        return n_cores
+
+
+@cache
+def amx_is_miscompiled() -> bool:
+    """Whether this llama.cpp would crash in Intel's matrix unit.
+
+    GCC before 13.2.1 drops the stores to the tile configuration that `ldtilecfg` reads, and the
+    first prompt ends in a segmentation fault.
+    """
+    if "AMX_INT8 = 1" not in system_info():
+        return False
+    broken = any(_is_old_gcc(path) for path in Path(C._base_path).glob("*ggml-cpu*"))
+    if broken:
+        logger.warning(
+            "llama.cpp was compiled by a GCC older than 13.2.1, whose Intel AMX code crashes: "
+            "weights are not repacked, so prompts are slower. Compile it with a newer compiler, or "
+            "with CMAKE_ARGS='-DCMAKE_C_FLAGS=-mno-amx-int8 -DCMAKE_CXX_FLAGS=-mno-amx-int8'."
+        )
+    return broken
+
+
+def _is_old_gcc(library: Path) -> bool:
+    code = library.read_bytes()
+    versions = [tuple(map(int, found)) for found in _GCC.findall(code)]
+    return b"clang version" not in code and any(version < _GOOD_GCC for version in versions)

@@ -1,0 +1,184 @@
+"""A whole answer says what the stream says: the same events, folded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.api.clients import chunks_of
+from tests.api.fakes import scored
+
+from mullama.api.openai.chunks import ChatChunks, Chunks, TextChunks, stream_end
+from mullama.api.openai.collected import Collected, chat_completion, text_completion
+from mullama.api.openai.shape import Head, Shape, encode
+from mullama.errors import Overloaded
+from mullama.types import (
+    Delta,
+    Event,
+    Finished,
+    FinishReason,
+    PromptScored,
+    Started,
+    Timings,
+)
+
+HEAD = Head("id-1", 1_700_000_000, "chat")
+
+
+def ended(index: int, reason: FinishReason = FinishReason.STOP) -> Finished:
+    return Finished(1, index, reason, None, 7, 3, 2, Timings(0.0, 0.5, 0.25))
+
+
+def collected(n: int, *events: Event, prompt: str | None = "Once") -> Collected:
+    sink = Collected(n, prompt)
+    assert b"".join(sink.feed(event) for event in events) == b""
+    return sink
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[Shape, list[Event]]:
+    """What a client wants to see, and events that may answer it, answers interleaved."""
+    n = draw(st.integers(1, 3))
+    shape = Shape(
+        n=n,
+        logprobs=draw(st.booleans()),
+        token_ids=draw(st.booleans()),
+        timings=draw(st.booleans()),
+        include_usage=True,
+        echo=draw(st.booleans()),
+    )
+    texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=4)
+    order = draw(st.lists(st.integers(0, n - 1), max_size=12))
+    events: list[Event] = [Started(1, 7, (5, 6) if shape.token_ids else (), "Once")]
+    if shape.echo and shape.logprobs:
+        events.append(PromptScored(1, (None, scored("ce", -1.0))))
+    for index in order:
+        text = draw(texts)
+        ids = (len(text),) if shape.token_ids else ()
+        scores = (scored(text, -0.5, (text, -0.5)),) if shape.logprobs else ()
+        events.append(Delta(1, index, text, 1, ids, scores))
+    reasons = st.sampled_from([FinishReason.STOP, FinishReason.LENGTH])
+    events += [ended(index, draw(reasons)) for index in draw(st.permutations(range(n)))]
+    return shape, events
+
+
+def streamed(chunks: Chunks, shape: Shape, events: list[Event]) -> list[Any]:
+    frames = b"".join(chunks.feed(event) for event in events)
+    parsed = chunks_of((frames + stream_end(HEAD, shape, [chunks])).decode())
+    assert parsed.pop() == "[DONE]"
+    return parsed
+
+
+def parts_of(chunks: list[Any], index: int) -> list[Any]:
+    """One answer's choices, in order."""
+    return [one for chunk in chunks for one in chunk["choices"] if one["index"] == index]
+
+
+def joined_lists(scores: list[dict[str, list[Any]] | None]) -> dict[str, list[Any]]:
+    """Lists of the same names, one after the other."""
+    whole: dict[str, list[Any]] = {}
+    for one in scores:
+        for name, values in (one or {}).items():
+            whole.setdefault(name, []).extend(values or [])
+    return whole
+
+
+@given(requests())
+def test_a_chat_folds_to_what_its_stream_adds_up_to(request: tuple[Shape, list[Event]]) -> None:
+    shape, events = request
+    events = [event for event in events if not isinstance(event, PromptScored)]
+    chunks = streamed(ChatChunks(HEAD, shape), shape, events)
+    answer = chat_completion(HEAD, shape, collected(shape.n, *events))
+    assert answer["usage"] == chunks[-1]["usage"]
+    assert answer.get("prompt_token_ids") == chunks[0].get("prompt_token_ids")
+    for choice in answer["choices"]:
+        parts = parts_of(chunks, choice["index"])
+        content = "".join(part["delta"].get("content", "") for part in parts)
+        assert choice["message"]["content"] == content
+        assert choice["finish_reason"] == parts[-1]["finish_reason"]
+        assert choice.get("token_ids", []) == [t for p in parts for t in p.get("token_ids", ())]
+        scores = choice["logprobs"]["content"] if choice["logprobs"] else []
+        assert scores == joined_lists([part["logprobs"] for part in parts]).get("content", [])
+
+
+@given(requests())
+def test_a_completion_folds_to_what_its_stream_adds_up_to(
+    request: tuple[Shape, list[Event]],
+) -> None:
+    shape, events = request
+    chunks = streamed(TextChunks(HEAD, shape, 0, None), shape, events)
+    answer = text_completion(HEAD, shape, [collected(shape.n, *events, prompt=None)])
+    assert answer["usage"] == chunks[-1]["usage"]
+    for choice in answer["choices"]:
+        parts = parts_of(chunks, choice["index"])
+        assert choice["text"] == "".join(part["text"] for part in parts)
+        assert choice["finish_reason"] == parts[-1]["finish_reason"]
+        assert choice.get("token_ids", []) == [t for p in parts for t in p.get("token_ids", ())]
+        scores = {name: values for name, values in (choice["logprobs"] or {}).items() if values}
+        assert scores == joined_lists([part["logprobs"] for part in parts])
+
+
+def test_a_chat_has_the_fields_that_clients_need() -> None:
+    shape = Shape(timings=False)
+    answer = chat_completion(
+        HEAD, shape, collected(1, Started(1, 7), Delta(1, 0, "Hi", 1), ended(0))
+    )
+    assert answer["object"] == "chat.completion"
+    assert answer["choices"] == [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hi", "refusal": None},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
+    ]
+    assert "timings" not in answer
+    assert "prompt_token_ids" not in answer
+
+
+def test_choices_of_several_prompts_follow_each_other() -> None:
+    prompts = [
+        collected(2, Delta(1, 1, f"{name}1", 1), Delta(1, 0, f"{name}0", 1), ended(0), ended(1))
+        for name in "ab"
+    ]
+    answer = text_completion(HEAD, Shape(n=2), prompts)
+    assert [(one["index"], one["text"]) for one in answer["choices"]] == [
+        (0, "a0"),
+        (1, "a1"),
+        (2, "b0"),
+        (3, "b1"),
+    ]
+    assert answer["usage"]["prompt_tokens"] == 14
+    assert answer["usage"]["completion_tokens"] == 8
+    assert "timings" not in answer  # they are of one prompt
+
+
+def test_the_best_are_the_likeliest_by_their_mean() -> None:
+    def said(index: int, *logprobs: float) -> list[Event]:
+        scores = [scored("x", logprob) for logprob in logprobs]
+        return [Delta(1, index, f"{index}", 1, (), (score,)) for score in scores]
+
+    events = [*said(0, -3.0), *said(1, -1.0, -1.5, -1.0), *said(2, -2.0)]
+    sink = collected(4, *events, *[ended(index) for index in range(4)])
+    answer = text_completion(HEAD, Shape(n=2), [sink])
+    assert [(one["index"], one["text"]) for one in answer["choices"]] == [(0, "111"), (1, "2")]
+    assert answer["usage"]["completion_tokens"] == 8
+    assert answer["choices"][0]["logprobs"] is None
+
+
+def test_a_cancelled_answer_is_an_error() -> None:
+    sink = collected(1, ended(0, FinishReason.CANCELLED))
+    with pytest.raises(Overloaded):
+        chat_completion(HEAD, Shape(), sink)
+    with pytest.raises(Overloaded):
+        text_completion(HEAD, Shape(), [sink])
+
+
+def test_an_answer_without_time_has_no_rate() -> None:
+    sink = collected(1, replace(ended(0), timings=Timings()))
+    answer = chat_completion(HEAD, Shape(), sink)
+    assert answer["timings"]["predicted_per_second"] == 0.0
+    assert encode(answer)

@@ -1,0 +1,105 @@
+"""What would change an answer and can't be done is refused by name; hints and nothings pass."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mullama.api.errors import UNSUPPORTED
+from mullama.api.openai.refuse import refuse_unsupported
+from mullama.api.openai.schema import ChatBody
+from mullama.errors import InvalidRequest
+
+TOOL = {"type": "function", "function": {"name": "f"}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+
+
+def body(**fields: Any) -> ChatBody:
+    return ChatBody.model_validate_json(json.dumps({"messages": [], **fields}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tools", [TOOL]),
+        ("tool_choice", "required"),
+        ("tool_choice", {"type": "function", "function": {"name": "f"}}),
+        ("functions", [{"name": "f"}]),
+        ("function_call", {"name": "f"}),
+        ("response_format", {"type": "json_object"}),
+        ("response_format", SCHEMA),
+        ("grammar", 'root ::= "x"'),
+        ("json_schema", {}),
+        ("structured_outputs", {"regex": "x"}),
+        ("guided_json", {}),
+        ("guided_regex", "x"),
+        ("guided_choice", ["a"]),
+        ("reasoning_effort", "low"),
+        ("thinking_budget_tokens", 100),
+        ("verbosity", "low"),
+        ("modalities", ["text", "audio"]),
+        ("audio", {"voice": "x"}),
+        ("prediction", {"type": "content", "content": "x"}),
+        ("moderation", {"model": "x"}),
+        ("web_search_options", {}),
+        ("lora", [{"id": 0, "scale": 1}]),
+        ("cache_salt", "x"),
+        ("samplers", ["top_k"]),
+        ("n_probs", 5),
+        ("bad_words", ["x"]),
+        ("chat_template", "{{ messages }}"),
+        ("use_beam_search", True),
+    ],
+)
+def test_what_would_change_the_answer_is_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        refuse_unsupported(body(**{name: value}))
+    assert caught.value.param == name
+    assert caught.value.code == UNSUPPORTED
+    assert name in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": []},
+        {"tools": None},
+        {"tool_choice": "none"},
+        {"tool_choice": "auto"},
+        {"functions": []},
+        {"response_format": {"type": "text"}},
+        {"reasoning_effort": "none"},
+        {"verbosity": "medium"},
+        {"modalities": ["text"]},
+        {"lora": []},
+        {"use_beam_search": False},
+        {"guided_json": None},
+    ],
+)
+def test_what_asks_for_nothing_is_accepted(fields: dict[str, Any]) -> None:
+    refuse_unsupported(body(**fields))
+
+
+def test_hints_are_accepted() -> None:
+    hints = {
+        "user": "me",
+        "metadata": {"a": "b"},
+        "store": True,
+        "service_tier": "auto",
+        "safety_identifier": "x",
+        "prompt_cache_key": "x",
+        "prompt_cache_options": {"mode": "implicit"},
+        "prompt_cache_retention": "24h",
+        "parallel_tool_calls": True,
+        "keep_alive": "5m",
+        "ttl": 60,
+        "priority": 1,
+        "return_progress": True,
+        "timings_per_token": True,
+        "stream_options": {"include_obfuscation": False},
+    }
+    hinted = body(**hints)
+    refuse_unsupported(hinted)
+    assert not hinted.model_extra

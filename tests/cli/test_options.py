@@ -1,0 +1,132 @@
+"""Flags and variables made from the option dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mullama.cli.models import default_name, named_models
+from mullama.cli.options import config_options
+from mullama.config import ModelOptions, ServerOptions, variable
+
+
+@click.command()
+@config_options(ServerOptions, ModelOptions)
+def show(server: ServerOptions, model: ModelOptions) -> None:
+    click.echo(repr((server, model)))
+
+
+def parsed(*args: str, **env: str) -> str:
+    result = CliRunner().invoke(show, args, env=env)
+    assert result.exit_code == 0, result.output
+    return result.output.strip()
+
+
+def refused(*args: str, **env: str) -> str:
+    result = CliRunner().invoke(show, args, env=env)
+    assert result.exit_code == 2
+    return result.output.splitlines()[-1]
+
+
+def test_without_flags_every_option_has_its_default() -> None:
+    assert parsed() == repr((ServerOptions(), ModelOptions()))
+
+
+def test_every_option_is_a_flag_and_a_variable() -> None:
+    text = CliRunner().invoke(show, ["--help"]).output
+    words = set(text.replace(";", " ").replace("]", " ").split())
+    for item in (*fields(ServerOptions), *fields(ModelOptions)):
+        assert "--" + item.name.replace("_", "-") in words
+        assert variable(item) in words
+
+
+def test_short_flags() -> None:
+    expected = ServerOptions(host="0.0.0.0", port=3000), ModelOptions(gpu_layers=35)
+    assert parsed("-h", "0.0.0.0", "-p", "3000", "-ngl", "35") == repr(expected)
+    assert parsed("-h0.0.0.0", "-p3000", "-ngl=35") == repr(expected)
+
+
+def test_a_switch_has_two_flags() -> None:
+    expected = ServerOptions(), ModelOptions(mmap=False, mlock=True)
+    assert parsed("--no-mmap", "--mlock") == repr(expected)
+
+
+def test_a_flag_wins_over_the_environment() -> None:
+    assert parsed(MULLAMA_PORT="1", MULLAMA_MMAP="off") == repr(
+        (ServerOptions(port=1), ModelOptions(mmap=False))
+    )
+    assert parsed("-p", "2", MULLAMA_PORT="1") == repr((ServerOptions(port=2), ModelOptions()))
+
+
+def test_an_empty_variable_is_no_value() -> None:
+    assert parsed(MULLAMA_PORT="") == parsed()
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "words"),
+    [
+        (["--port", "x"], {}, ["--port", "'x'"]),
+        (["--port", "70000"], {}, ["--port", "70000", "65535"]),
+        (["--parallel", "0"], {}, ["--parallel", "at least", "1"]),
+        (["--flash-attn", "maybe"], {}, ["--flash-attn", "maybe", "on, off, auto"]),
+        (["--load-wait", "nan"], {}, ["--load-wait", "nan"]),
+        ([], {"MULLAMA_PORT": "x"}, ["MULLAMA_PORT", "'x'"]),
+        ([], {"MULLAMA_MMAP": "perhaps"}, ["MULLAMA_MMAP", "perhaps"]),
+    ],
+)
+def test_a_bad_value_is_named(args: list[str], env: dict[str, str], words: list[str]) -> None:
+    message = refused(*args, **env)
+    assert all(word in message.replace("the least is", "at least") for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("argument", "name", "path"),
+    [
+        ("a.gguf", "a", "a.gguf"),
+        ("some/folder/b.Q4_K_M.gguf", "b.Q4_K_M", "some/folder/b.Q4_K_M.gguf"),
+        ("big-00001-of-00003.gguf", "big", "big-00001-of-00003.gguf"),
+        ("chat=x.gguf", "chat", "x.gguf"),
+        ("org/model:7b=x.gguf", "org/model:7b", "x.gguf"),
+        ("chat=a=b.gguf", "chat", "a=b.gguf"),
+    ],
+)
+def test_a_model_argument_has_a_name_and_a_path(argument: str, name: str, path: str) -> None:
+    assert named_models([argument]) == {name: Path(path)}
+
+
+def test_a_path_with_an_equals_sign_is_a_path_when_it_exists(tmp_path: Path) -> None:
+    path = tmp_path / "temp=0.gguf"
+    path.touch()
+    assert named_models([str(path)]) == {"temp=0": path}
+
+
+def test_a_tilde_behind_a_name_is_the_home_folder() -> None:
+    assert named_models(["chat=~/x.gguf"]) == {"chat": Path.home() / "x.gguf"}
+
+
+def test_models_keep_their_order() -> None:
+    assert list(named_models(["z.gguf", "a=z.gguf", "m.gguf"])) == ["z", "a", "m"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.gguf", "b/a.gguf"], "Two models are called 'a'"),
+        (["=x.gguf"], "'' can't be a model's name"),
+        (["default=x.gguf"], "'default' can't be a model's name"),
+        (["a\nb=x.gguf"], "can't be a model's name"),
+        (["chat="], "No path is given for 'chat'"),
+    ],
+)
+def test_a_bad_model_argument_is_refused(arguments: list[str], words: str) -> None:
+    with pytest.raises(click.UsageError, match="--model NAME=") as caught:
+        named_models(arguments)
+    assert words in caught.value.message
+
+
+def test_the_default_name_of_a_file_without_suffix_is_its_name() -> None:
+    assert default_name(Path("models/weights")) == "weights"

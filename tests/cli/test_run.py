@@ -1,0 +1,229 @@
+"""`mullama run` as a real process: one answer, a conversation, and every way to end them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.cli.processes import PATIENCE, wait
+
+from mullama import supports_gpu_offload
+
+FRANCE = "What is the capital of France?"
+# A seeded draw from all tokens alike: it goes on for thousands of them.
+RAMBLE = ("--raw", "--temperature", "100", "--top-k", "0", "--top-p", "1", "--min-p", "0")
+RAMBLE += ("--seed", "1")
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-m", "mullama", "run", *args]
+
+
+def run(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*args), input=stdin, capture_output=True, text=True, timeout=PATIENCE
+    )
+
+
+def test_the_answer_alone_is_on_stdout(tiny_model: Path) -> None:
+    done = run(str(tiny_model), FRANCE, "--temperature", "0")
+    assert (done.returncode, done.stdout) == (0, "The capital of France is Paris.\n")
+    assert done.stderr == ""
+
+
+def test_a_prompt_may_be_piped_in_with_a_task_behind_it(tiny_model: Path) -> None:
+    done = run(str(tiny_model), "--temperature", "0", stdin=FRANCE + "\n")
+    assert done.stdout == "The capital of France is Paris.\n"
+    both = run(str(tiny_model), FRANCE, "--temperature", "0", stdin="Hello!\n")
+    assert "Paris" in both.stdout
+
+
+def test_the_system_prompt_is_obeyed(tiny_model: Path) -> None:
+    system = "Your name is Zorblax."
+    done = run(str(tiny_model), "What is your name?", "-s", system, "--temperature", "0")
+    assert "Zorblax" in done.stdout
+
+
+def test_a_seed_reproduces_an_answer(tiny_model: Path) -> None:
+    args = (str(tiny_model), "Tell me a story.", "--seed", "7", "-n", "40")
+    assert run(*args).stdout == run(*args).stdout != ""
+
+
+def test_stop_and_max_tokens_end_an_answer(tiny_model: Path) -> None:
+    args = (str(tiny_model), FRANCE, "--temperature", "0")
+    assert run(*args, "--stop", " is").stdout == "The capital of France\n"
+    assert run(*args, "-n", "2").stdout == "The capital\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["--temperature", "-1"], 2, "temperature is -1.0; it must be between 0 and 100"),
+        (["--max-tokens", "-1"], 2, "'-n' / '--max-tokens': -1 is not in the range"),
+        (["--stop", ""], 2, "stop holds an empty string"),
+        (["--raw", "--system", "x"], 2, "--system needs a model with a chat template"),
+        (["--tensor-split", "x"], 1, "numbers separated by commas"),
+        (["too", "many"], 2, "unexpected extra arguments (too many)"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(
+    tiny_model: Path, args: list[str], code: int, words: str
+) -> None:
+    done = run(str(tiny_model), FRANCE, *args)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_prompt_that_does_not_fit_is_told_both_numbers(tiny_model: Path) -> None:
+    done = run(str(tiny_model), "word " * 300, "--context-size", "256")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "256" in done.stderr
+    assert done.stderr.startswith("Error: ")
+
+
+def test_a_missing_file_is_said_before_anything_is_loaded() -> None:
+    done = run("none.gguf", FRANCE)
+    assert done.returncode == 1
+    assert done.stderr == "Error: There is no file 'none.gguf'.\n"
+
+
+def test_without_a_prompt_and_a_terminal_there_is_nothing_to_do(tiny_model: Path) -> None:
+    done = run(str(tiny_model))
+    assert done.returncode == 2
+    assert "There is no prompt" in done.stderr
+
+
+def test_layers_for_a_gpu_that_is_not_there_are_spoken_of(tiny_model: Path) -> None:
+    if supports_gpu_offload():
+        pytest.skip("this llama.cpp has GPU support")
+    done = run(str(tiny_model), FRANCE, "-ngl", "-1")
+    assert "gpu_layers is -1, but this llama.cpp was built without GPU support" in done.stderr
+
+
+def test_an_embedding_model_writes_no_text(minilm_model: Path) -> None:
+    done = run(str(minilm_model), FRANCE)
+    assert done.returncode == 2
+    assert "writes no text" in done.stderr
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(tiny_model: Path) -> None:
+    with subprocess.Popen(
+        command(str(tiny_model), "Once", *RAMBLE),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        os.read(process.stdout.fileno(), 1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(PATIENCE) == 141
+
+
+def test_ctrl_c_ends_the_one_answer(tiny_model: Path) -> None:
+    with subprocess.Popen(
+        command(str(tiny_model), "Once", *RAMBLE),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        os.read(process.stdout.fileno(), 1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130
+        assert said.strip() == b""
+
+
+class Terminal:
+    """A process on a terminal of its own, what it showed, and a keyboard."""
+
+    def __init__(self, *args: str) -> None:
+        self._ours, theirs = os.openpty()
+        self.shown = ""
+        self.process = subprocess.Popen(
+            command(*args), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
+        os.close(theirs)
+        os.set_blocking(self._ours, False)
+
+    def type(self, text: str) -> None:
+        self.shown = ""
+        os.write(self._ours, text.encode())
+
+    def interrupt(self) -> None:
+        self.shown = ""
+        self.process.send_signal(signal.SIGINT)
+
+    def shows(self, words: str) -> None:
+        wait(lambda: words in self._read())
+
+    def _read(self) -> str:
+        try:
+            self.shown += os.read(self._ours, 1 << 16).decode(errors="replace")
+        except OSError:  # nothing there, or nobody any more
+            assert self.process.poll() is None, self.shown
+        return self.shown
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        os.close(self._ours)
+
+
+@contextmanager
+def terminal(*args: str) -> Iterator[Terminal]:
+    opened = Terminal(*args)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def test_a_conversation_remembers_until_it_is_cleared(tiny_model: Path) -> None:
+    with terminal(str(tiny_model), "--temperature", "0") as user:
+        user.shows("loading mullama-tiny.gguf")
+        user.shows("> ")
+        user.type("My name is Zorblax.\n")
+        user.shows("\n> ")
+        user.type("What is my name?\n")
+        user.shows("Zorblax")
+        user.shows("\n> ")
+        user.type("/clear\n")
+        user.shows("\n> ")
+        user.type("What is my name?\n")
+        user.shows("have not told me")
+        user.shows("\n> ")
+        user.type("\x04")
+        assert user.process.wait(PATIENCE) == 0
+
+
+def test_ctrl_c_stops_an_answer_and_then_the_conversation(tiny_model: Path) -> None:
+    with terminal(str(tiny_model), *RAMBLE) as user:
+        user.shows("> ")
+        user.type("Once\n")
+        wait(lambda: len(user._read()) > 100)
+        user.interrupt()
+        user.shows("\n> ")
+        user.interrupt()
+        assert user.process.wait(PATIENCE) == 130
+
+
+def test_a_conversation_that_does_not_fit_any_more_says_what_to_do(tiny_model: Path) -> None:
+    with terminal(str(tiny_model), "--context-size", "256", "--temperature", "0") as user:
+        user.shows("> ")
+        user.type("word " * 300 + "\n")
+        user.shows("/clear starts anew")
+        user.shows("\n> ")
+        user.type(FRANCE + "\n")
+        user.shows("Paris")

@@ -1,0 +1,37 @@
+"""Fixtures for the whole suite: where the shared test data lies, and models made on the spot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("MULLAMA_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def shared(name: str) -> Path:
+    """A file or folder of the shared test data; skips the test where it is missing."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"shared test data {name!r} is missing; set MULLAMA_TEST_DATA to its folder")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Path:
+    """A tiny chat model that answers sensibly (ChatML, 4096 tokens of vocabulary)."""
+    return shared("tiny/mullama-tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def minilm_model() -> Path:
+    """all-MiniLM-L6-v2: a real embedding model (BERT, 384 components)."""
+    return shared("minilm/all-minilm-l6-v2.f16.gguf")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """`shared_data("vocab/…")`: any file of the shared test data."""
+    return shared

@@ -1,0 +1,146 @@
+"""The engine's thread: what comes in from other threads, and what happens at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.engine.fakes import FakeRunner, FakeVocab, reference, request
+
+from mullama.engine.engine import Engine
+from mullama.engine.scheduler import EngineOptions
+from mullama.errors import ContextLengthExceeded, Overloaded
+from mullama.types import Delta, Event, Failed, Finished, FinishReason, Plan, StepOutput
+
+
+class Inbox:
+    """Collects events, and waits for those that end requests."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.batches: list[list[Event]] = []
+        self._arrived = threading.Condition()
+
+    def __call__(self, events: list[Event]) -> None:
+        with self._arrived:
+            self.batches.append(events)
+            self.events += events
+            self._arrived.notify_all()
+
+    def wait(self, n_ends: int) -> None:
+        def ended() -> bool:
+            return sum(isinstance(e, Finished | Failed) for e in self.events) >= n_ends
+
+        with self._arrived:
+            assert self._arrived.wait_for(ended, timeout=20)
+
+    def tokens(self, id: int) -> list[int]:
+        return [t for e in self.events if isinstance(e, Delta) and e.id == id for t in e.tokens]
+
+
+@contextmanager
+def running(
+    runner: FakeRunner, options: EngineOptions | None = None
+) -> Iterator[tuple[Engine, Inbox]]:
+    inbox = Inbox()
+    engine = Engine(runner, FakeVocab(), emit=inbox, options=options)
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    try:
+        yield engine, inbox
+    finally:
+        engine.close()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_requests_from_several_threads_are_answered() -> None:
+    with running(FakeRunner(n_cells=2000, n_lanes=16)) as (engine, inbox):
+        threads = [
+            threading.Thread(target=engine.submit, args=(request(id, [id, 2, 3], 20),))
+            for id in range(1, 11)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        inbox.wait(10)
+        for id in range(1, 11):
+            assert inbox.tokens(id) == reference([id, 2, 3], 20)
+    engine.audit()
+
+
+def test_a_step_hands_over_its_events_together() -> None:
+    inbox = Inbox()
+    engine = Engine(FakeRunner(), FakeVocab(), emit=inbox)
+    engine.submit(request(1, [1], 3))
+    engine.submit(request(2, [2], 3))
+    while engine.step():
+        pass
+    deltas = [[e.id for e in batch if isinstance(e, Delta)] for batch in inbox.batches]
+    assert [ids for ids in deltas if ids] == [[1, 2]] * 3
+
+
+def test_a_cancelled_stream_ends_within_a_step() -> None:
+    inbox = Inbox()
+    engine = Engine(FakeRunner(), FakeVocab(), emit=inbox)
+    engine.submit(request(1, [1], None))
+    engine.step()
+    engine.cancel(1)
+    engine.step()
+    ends = [e for e in inbox.events if isinstance(e, Finished)]
+    assert [e.reason for e in ends] == [FinishReason.CANCELLED]
+
+
+def test_what_does_not_fit_is_refused_where_it_is_submitted() -> None:
+    engine = Engine(FakeRunner(n_cells=16), FakeVocab(), emit=Inbox())
+    with pytest.raises(ContextLengthExceeded):
+        engine.submit(request(1, range(20)))
+
+
+def test_a_full_queue_counts_what_is_still_in_the_inbox() -> None:
+    options = EngineOptions(queue_size=2)
+    engine = Engine(FakeRunner(), FakeVocab(), emit=Inbox(), options=options)
+    engine.submit(request(1, [1], n=2))
+    with pytest.raises(Overloaded, match="waiting"):
+        engine.submit(request(2, [1]))
+
+
+def test_closing_fails_what_has_not_ended_and_refuses_what_comes() -> None:
+    with running(FakeRunner(n_cells=100_000)) as (engine, inbox):
+        engine.submit(request(1, [1], None))
+        engine.submit(request(2, [1], None))
+    failed = [e for e in inbox.events if isinstance(e, Failed)]
+    assert sorted(e.id for e in failed) == [1, 2]
+    assert {e.error.kind for e in failed} == {"Overloaded"}
+    with pytest.raises(Overloaded):
+        engine.submit(request(3, [1]))
+
+
+def test_an_unexpected_error_fails_every_request_and_is_raised() -> None:
+    class Broken(FakeRunner):
+        def execute(self, plan: Plan) -> StepOutput:
+            raise RuntimeError("broken")
+
+    inbox = Inbox()
+    engine = Engine(Broken(), FakeVocab(), emit=inbox)
+    engine.submit(request(1, [1]))
+    with pytest.raises(RuntimeError, match="broken"):
+        engine.run()
+    (failed,) = [e for e in inbox.events if isinstance(e, Failed)]
+    assert failed.error.kind == "InternalError"
+    assert "broken" not in failed.error.message
+
+
+def test_an_idle_engine_notices_wrong_books(caplog: pytest.LogCaptureFixture) -> None:
+    clock = iter(range(0, 10_000, 100))
+    engine = Engine(FakeRunner(), FakeVocab(), emit=Inbox(), clock=lambda: float(next(clock)))
+    engine._scheduler._cells.n_private += 1
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    engine.close()
+    thread.join(20)
+    engine._audit_sometimes()
+    assert "audit" in caplog.text
