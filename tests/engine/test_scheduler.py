@@ -279,6 +279,18 @@ def test_a_waiting_request_can_be_cancelled() -> None:
     assert bench.tokens()[1, 0] == reference([5], 5)
 
 
+def test_clearing_the_cache_forgets_what_no_running_sequence_uses() -> None:
+    bench = Bench()
+    bench.add(request(1, range(1, 40), 1), request(2, range(50, 80), 50))
+    for _ in range(4):
+        bench.step()
+    bench.scheduler.clear_cache()
+    bench.step()
+    assert bench.scheduler.snapshot().n_cells_cached == 30  # the running one's prompt
+    bench.run()
+    assert bench.tokens()[2, 0] == reference(range(50, 80), 50)
+
+
 def test_cancelling_what_has_ended_is_nothing() -> None:
     assert Bench().scheduler.cancel(99) == []
 

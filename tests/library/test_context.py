@@ -332,8 +332,16 @@ def test_a_context_without_embeddings_says_so(context: Context) -> None:
         context.get_embeddings()
 
 
-def test_clearing_changes_no_answer(context: Context, prompt: str) -> None:
+def test_clearing_the_cache_forgets_prefixes_and_changes_no_answer(
+    context: Context, prompt: str
+) -> None:
+    assert isinstance(context._answers, Answers)
+    running = context._answers._running
+    assert context.generate(prompt, params=GREEDY) == PARIS
+    assert running.stats()["n_cells_cached"] > 0
     context.clear_cache()
+    context.generate("x", max_tokens=1)
+    assert running.stats()["n_cells_cached"] < 8
     assert context.generate(prompt, params=GREEDY) == PARIS
 
 

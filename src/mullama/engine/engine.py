@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from threading import Condition
 
 from mullama.engine.scheduler import EngineOptions, Scheduler
@@ -42,7 +43,8 @@ class Engine:
         self._emit = emit
         self._clock = clock
         self._scheduler = Scheduler(options or EngineOptions(), runner, vocab, clock)
-        self._inbox: deque[GenerateRequest | int] = deque()  # an int cancels that request
+        self._inbox: deque[Callable[[], list[Event]]] = deque()  # for the engine's thread to call
+        self._n_arriving = 0  # answers in the inbox
         self._wake = Condition()
         self._closed = False
         self._audited = clock()
@@ -63,16 +65,17 @@ class Engine:
         with self._wake:
             if self._closed:
                 raise Overloaded("The engine is shutting down.", code="shutting_down")
-            arriving = sum(item.options.n for item in self._inbox if not isinstance(item, int))
-            self._scheduler.check_queue(arriving + request.options.n)
-            self._inbox.append(request)
-            self._wake.notify()
+            self._scheduler.check_queue(self._n_arriving + request.options.n)
+            self._n_arriving += request.options.n
+            self._post(partial(self._add, request))
 
     def cancel(self, request_id: int) -> None:
         """End a request early; unknown ids are ignored, since answers may have ended meanwhile."""
-        with self._wake:
-            self._inbox.append(request_id)
-            self._wake.notify()
+        self._post(partial(self._scheduler.cancel, request_id))
+
+    def clear_cache(self) -> None:
+        """Forget every cached prefix that no running sequence uses."""
+        self._post(self._scheduler.clear_cache)
 
     def stats(self) -> Stats:
         """A copy of the counters."""
@@ -82,6 +85,11 @@ class Engine:
         """Make `run` return soon. Requests that have not ended fail."""
         with self._wake:
             self._closed = True
+            self._wake.notify()
+
+    def _post(self, item: Callable[[], list[Event]]) -> None:
+        with self._wake:
+            self._inbox.append(item)
             self._wake.notify()
 
     # -- the engine thread --------------------------------------------------------------------
@@ -142,12 +150,13 @@ class Engine:
     def _drain(self) -> list[Event]:
         events: list[Event] = []
         while self._inbox:
-            item = self._inbox.popleft()
-            if isinstance(item, int):
-                events += self._scheduler.cancel(item)
-            else:
-                events += self._scheduler.add(item)
+            events += self._inbox.popleft()()
         return events
+
+    def _add(self, request: GenerateRequest) -> list[Event]:
+        with self._wake:
+            self._n_arriving -= request.options.n
+        return self._scheduler.add(request)
 
     def _emit_all(self, events: list[Event]) -> None:
         if events:

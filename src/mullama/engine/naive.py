@@ -47,6 +47,8 @@ class NoCache:
     def n_pinned(self, nodes: Iterable[Node]) -> int:
         return 0
 
+    def clear(self) -> None: ...
+
     def drop(self, namespace: Hashable) -> None: ...
 
     def count(self) -> int:

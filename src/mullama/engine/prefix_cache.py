@@ -126,6 +126,10 @@ class Cache(Protocol):
         """Evict all of a namespace that is not pinned."""
         ...
 
+    def clear(self) -> None:
+        """Evict all that is not pinned."""
+        ...
+
     def count(self) -> int:
         """Cached cells, counted afresh; asserts what must hold of the tree."""
         ...
@@ -223,6 +227,10 @@ class PrefixCache:
                 leaves.append(parent)
         if root.children or root.n_pins:
             self._roots[namespace] = root  # a running sequence is still there
+
+    def clear(self) -> None:
+        for namespace in list(self._roots):
+            self.drop(namespace)
 
     def count(self) -> int:
         total, leaves = 0, 0

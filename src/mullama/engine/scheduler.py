@@ -179,6 +179,11 @@ class Scheduler:
             events += self._finish(sequence, FinishReason.CANCELLED)
         return events
 
+    def clear_cache(self) -> list[Event]:
+        """Forget every cached prefix that no running sequence uses."""
+        self._cache.clear()
+        return []
+
     def _new_sequence(self, job: Job, index: int, prompt: array[int]) -> Sequence:
         self._next_key += 1
         room = self.n_ctx - job.n_prompt

@@ -147,6 +147,11 @@ class RunningModel:
         )
         return _then(engine.submit(inputs), answer)
 
+    def clear_cache(self) -> None:
+        """Forget every cached prefix that no running answer uses."""
+        if self._engine is not None:
+            self._engine.clear_cache()
+
     def stats(self) -> dict[str, float]:
         """The engine's counters by name."""
         return {} if self._engine is None else asdict(self._engine.stats())

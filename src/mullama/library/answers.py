@@ -96,6 +96,11 @@ class Answers:
         finally:
             answer.leave()
 
+    def clear_cache(self) -> None:
+        """Forget the prefixes of earlier prompts."""
+        self.check()
+        self._running.clear_cache()
+
     def embed(self, request: EmbedRequest) -> EmbedResult:
         """Vectors of the model's embedding context, which the first call opens."""
         self.check()

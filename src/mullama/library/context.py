@@ -132,12 +132,11 @@ class Context(Closable):
             self.generate(tokens, max_tokens=0)
 
     def clear_cache(self) -> None:
-        """Does nothing, and is here for programs that call it between prompts.
+        """Forget the prefixes of earlier prompts; those of running answers stay.
 
-        There is nothing to clear: no prompt changes the answer to another, and the prefixes that
-        are kept of earlier ones give way when room is needed. `close` frees it all.
+        No answer depends on it: what is forgotten is computed again where it is needed.
         """
-        self._answers.check()
+        self._answers.clear_cache()
 
     def get_embeddings(self) -> NDArray[np.float32] | None:
         """The vector of what was decoded last, of unit length; None before that.
