@@ -103,6 +103,7 @@ class FakeRunner:
     n_lanes: int = 8
     n_batch: int = 64
     n_ubatch: int = 32
+    n_tile: int = 16
     memory: MemoryKind = MemoryKind.ATTENTION
     script: list[Status] = field(default_factory=list)
     poison: Token | None = None  # a batch with this token fails, fatally

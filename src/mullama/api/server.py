@@ -10,6 +10,7 @@ end before this process does.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -92,6 +93,7 @@ async def _serve(
         from mullama.api.connection import Listener
 
         app = create_app(host, options)
+        gc.freeze()  # what is there now stays; no collection need look at it with every request
         listener = Listener(app, client_timeout=options.client_timeout)
         await listener.open(sockets)
         try:

@@ -1,64 +1,70 @@
 """How many prompt rows fit into a step while somebody streams.
 
-A stream's gap is one step's time. A step takes about
+A stream's gap is one step's time. Two numbers are measured, both smoothed, so that they follow the
+model, the machine, its load and the depth of the context: what a step takes that only streams, and
+what each prompt row adds to one. From them follow the rows that keep a step within the target:
+`target_gap`, or where streaming alone is slow, `SLOWDOWN` times what it takes; in whole tiles, and
+at least one, since fewer rows take as long or longer. So a prompt slows streams by a bounded
+factor, and streams leave a prompt a bounded share of the time, whatever the machine's speed.
 
-    seconds = overhead + per_row * rows
-
-(reading the weights once, then arithmetic for each row), and both numbers are measured: a line
-through the latest steps, each counting a little less than the one after it, so that it follows the
-model, the machine, its load and the depth of the context. From it follow the time of a step that
-only streams, and the rows that keep a step within the target: `target_gap`, or where streaming
-alone is slow, `SLOWDOWN` times what it takes. So a prompt slows streams by a bounded factor, and
-streams leave a prompt a bounded share of the time, whatever the machine's speed.
+The two are measured apart, not fitted as one line through all steps: while a long prompt is being
+computed all steps are alike, and a line through points that lie together has any slope.
 
 Nothing here reads a clock.
 """
 
 from __future__ import annotations
 
-# Fewer prompt rows than this cost nearly as much time and bring the prompt nowhere.
-MIN_CHUNK = 16
 # A prompt makes a stream's gaps longer by this factor at most, where the target gap allows less.
 SLOWDOWN = 5.0
-# What a step still counts after the next one.
-MEMORY = 0.95
-# A line through points that lie close together has any slope; overhead is at most this share.
-MOST_OVERHEAD = 0.7
+# More of them wait for a first token than stream: the factor grows with the ratio, up to this.
+MOST_CROWDED = 3.0
+# The newest step's weight.
+SMOOTHING = 0.25
+# What a step costs before its first row, in rows; until a step that only streams was measured.
+ROWS_OF_OVERHEAD = 6
 
 
 class Pace:
     """Measured cost of steps. Times in seconds."""
 
-    def __init__(self, target_gap: float) -> None:
+    def __init__(self, target_gap: float, n_tile: int) -> None:
         self._target_gap = target_gap
-        # Weighted sums over the steps: 1, rows, seconds, rows², rows * seconds.
-        self._n = self._r = self._t = self._rr = self._rt = 0.0
+        self._n_tile = n_tile
+        self._per_row = 0.0  # 0 before the first measurement
+        self._alone = 0.0  # a step of `_n_alone` streams and nothing else
+        self._n_alone = 0
 
-    def record(self, n_rows: int, seconds: float) -> None:
-        """A step computed `n_rows` rows in so many seconds."""
-        if seconds <= 0 or n_rows <= 0:
+    def record(self, n_streaming: int, n_prompt: int, seconds: float) -> None:
+        """A step computed so many rows of streams and of prompts in so many seconds."""
+        n_rows = n_streaming + n_prompt
+        if seconds <= 0 or not n_rows:
             return
-        self._n = MEMORY * self._n + 1
-        self._r = MEMORY * self._r + n_rows
-        self._t = MEMORY * self._t + seconds
-        self._rr = MEMORY * self._rr + n_rows * n_rows
-        self._rt = MEMORY * self._rt + n_rows * seconds
+        if n_prompt <= self._n_tile // 2:
+            expected = self._streaming(n_rows) if self._n_alone else seconds
+            self._alone = expected + SMOOTHING * (seconds - expected)
+            self._n_alone = n_rows
+            return
+        average = seconds / n_rows
+        added = (seconds - self._streaming(n_streaming)) / n_prompt if n_streaming else average
+        added = min(max(added, average / 4), average)  # one odd step must not upset the rest
+        self._per_row += (SMOOTHING if self._per_row else 1.0) * (added - self._per_row)
 
-    def chunk(self, n_streaming: int) -> int:
-        """Prompt rows for a step that also carries `n_streaming` streams' rows."""
-        if not self._n:
-            return MIN_CHUNK
-        overhead, per_row = self._line()
-        streaming = overhead + per_row * n_streaming
-        target = max(self._target_gap, SLOWDOWN * streaming)
-        return max(MIN_CHUNK, round((target - streaming) / per_row))
+    def chunk(self, n_streaming: int, n_waiting: int = 0) -> int:
+        """Prompt rows for a step that also carries `n_streaming` streams' rows, while `n_waiting`
+        sequences wait for their first token."""
+        tile = self._n_tile
+        if not self._per_row:
+            return max(1, tile - n_streaming)
+        streaming = self._streaming(n_streaming)
+        crowd = min(MOST_CROWDED, 1 + n_waiting / max(1, n_streaming))
+        target = max(self._target_gap, SLOWDOWN * crowd * streaming)
+        n_rows = n_streaming + round((target - streaming) / self._per_row)
+        n_tiles = max(n_rows // tile, n_streaming // tile + 1)
+        return n_tiles * tile - n_streaming
 
-    def _line(self) -> tuple[float, float]:
-        """Overhead and seconds per row, by least squares."""
-        rows, seconds = self._r / self._n, self._t / self._n
-        spread = self._rr / self._n - rows * rows
-        together = self._rt / self._n - rows * seconds
-        average = seconds / rows
-        slope = together / spread if spread > 1e-9 * rows * rows else average
-        per_row = min(max(slope, (1 - MOST_OVERHEAD) * average), average)
-        return seconds - per_row * rows, per_row
+    def _streaming(self, n: int) -> float:
+        """Seconds of a step of `n` streams and nothing else."""
+        if not self._n_alone:
+            return (ROWS_OF_OVERHEAD + n) * self._per_row
+        return max(self._alone / 2, self._alone + (n - self._n_alone) * self._per_row)

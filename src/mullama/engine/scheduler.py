@@ -97,7 +97,8 @@ class Scheduler:
         self._cuts = runner.memory is MemoryKind.ATTENTION
         cache = PrefixCache if options.prefix_cache and self._cuts else NoCache
         self._cache: Cache = cache(self._cells)
-        self._pace = Pace(options.target_gap)
+        self._n_tile = runner.n_tile
+        self._pace = Pace(options.target_gap, runner.n_tile)
         self._jobs: dict[int, Job] = {}
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by key, in the order of admission
@@ -237,7 +238,11 @@ class Scheduler:
         return n_streaming
 
     def _prompt_budget(self, n_streaming: int) -> int:
-        budget = self._pace.chunk(n_streaming) if n_streaming else self._n_ubatch
+        if n_streaming:
+            n_waiting = len(self._waiting) + self._n_catching_up
+            budget = self._pace.chunk(n_streaming, n_waiting)
+        else:
+            budget = self._n_ubatch
         return max(0, min(budget, self._row_limit - self._planned))
 
     def _plan_prompts(self, plan: Plan, budget: int, *, one_by_one: bool) -> int:
@@ -250,9 +255,7 @@ class Scheduler:
         return budget
 
     def _plan_chunk(self, plan: Plan, sequence: Sequence, budget: int, one_by_one: bool) -> int:
-        n = min(sequence.todo, budget)
-        if sequence.job.options.prompt_logprobs:
-            n = min(n, SCORED_ROWS)
+        n = self._chunk_size(sequence, budget)
         if not self._make_room(n):
             n = min(n, self._cells.n_free - self._planned)
             if n <= 0:
@@ -264,6 +267,23 @@ class Scheduler:
         if one_by_one and finished_one and self._planned >= EFFICIENT_ROWS:
             return 0
         return budget - n
+
+    def _chunk_size(self, sequence: Sequence, budget: int) -> int:
+        """Rows of a prompt for this step. A batch of less than a tile is slow, the more so the
+        deeper in the context: so a prompt that nobody shares its steps with begins with its odd
+        rows, and does not leave a few for the end."""
+        todo = sequence.todo
+        if sequence.job.options.prompt_logprobs:
+            return min(todo, budget, SCORED_ROWS)
+        if todo <= budget or self._waiting or self._n_catching_up > 1:
+            return min(todo, budget)
+        if sequence.first_computed is None:
+            return todo % budget or budget
+        return todo if todo - budget < self._n_tile - self._planned else budget
+
+    @property
+    def _n_catching_up(self) -> int:
+        return sum(sequence.todo > 1 for sequence in self._running.values())
 
     def _admit(self, plan: Plan, budget: int, *, one_by_one: bool) -> None:
         """Let waiting sequences in, in order; one that waits for a shared prefix is passed over."""
@@ -391,11 +411,12 @@ class Scheduler:
         self._row_limit = self._n_batch
         now = self._clock()
         events: list[Event] = []
-        n_rows = 0
+        n_streaming, n_prompt = 0, 0
         for i, chunk in enumerate(plan.chunks):
             sequence = self._running[chunk.key]
             n = len(chunk.tokens)
-            n_rows += n
+            n_streaming += n == 1
+            n_prompt += n if n > 1 else 0
             self._advance(sequence, n, now - seconds)
             if chunk.targets:
                 events += self._delivery.score(sequence.job, chunk, output.scores[i])
@@ -408,8 +429,8 @@ class Scheduler:
                     events += self._finish(sequence, reason)
             elif not sequence.todo:  # nothing was asked for but the prompt
                 events += self._finish(sequence, FinishReason.LENGTH)
-        self.stats.n_rows_total += n_rows
-        self._pace.record(n_rows, seconds)
+        self.stats.n_rows_total += n_streaming + n_prompt
+        self._pace.record(n_streaming, n_prompt, seconds)
         return events
 
     def _advance(self, sequence: Sequence, n: int, begin: float) -> None:

@@ -25,6 +25,10 @@ from mullama.types import Status
 
 MAX_LANES = 256  # llama.cpp's own limit
 MAX_CELLS = 2**31 - 1
+# On a CPU, flash attention of fewer rows than its tile (GGML_FA_TILE_Q) goes row by row, which deep
+# in a context takes several times as long for 63 rows as for 64. GPUs have no use for less either.
+ATTENTION_TILE = 64
+MATRIX_TILE = 16  # without it: from about here on, weights are not read for each row again
 CACHE_TYPES = {
     "f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q5_1": 7, "q5_0": 6, "q4_1": 3, "q4_0": 2,
     "iq4_nl": 20,
@@ -71,6 +75,7 @@ class LlamaContext:
         self.n_batch: int = C.llama_n_batch(pointer)
         self.n_ubatch: int = C.llama_n_ubatch(pointer)
         self.n_lanes: int = C.llama_n_seq_max(pointer)
+        self.n_tile = ATTENTION_TILE if options.flash_attn != "off" else MATRIX_TILE
         self._logits = np.empty((0, self._n_vocab), np.float32)
         self._logits_at: int | None = None
         model.adopt(self)

@@ -64,6 +64,10 @@ class LlamaRunner:
         return self._context.n_ubatch
 
     @property
+    def n_tile(self) -> int:
+        return self._context.n_tile
+
+    @property
     def memory(self) -> MemoryKind:
         return self._context.memory_kind
 
