@@ -26,16 +26,22 @@ $(UV):
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
+# From uv's cache alone if all of it is there: a registry that forbids caching would otherwise have
+# llama.cpp compiled again for every new environment.
+define install
+	@args="--quiet --python $(BIN)/python --require-hashes -r $(1) $$(sh tools/build_flags.sh)"; \
+	eval $(UV) pip install --offline "$$args" 2>/dev/null || eval $(UV) pip install "$$args"
+endef
+
 # The two environments: what a user runs, and what a developer needs beside it.
 $(VENV)/.serve: requirements.lock pyproject.toml | $(UV)
 	@echo "Installing mullama (the first time compiles llama.cpp: about five minutes on two cores)"
-	eval $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
-		"$$(sh tools/build_flags.sh)"
+	$(call install,requirements.lock)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.serve
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	$(call install,requirements-dev.lock)
 	@touch $@
 
 serve: $(VENV)/.serve
