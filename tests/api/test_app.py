@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.api.clients import CHAT, EMBED, HI, TEXT, chunks_of, client
-from tests.api.fakes import CHAT as MODEL
-from tests.api.fakes import FakeBackend
 
 from mullama.api.openai.generation import PROMPTS_AT_ONCE
 from mullama.errors import ContextLengthExceeded, ModelError, Overloaded
 from mullama.types import ChatRequest, CompletionRequest, EmbedRequest
+from tests.api.clients import CHAT, EMBED, HI, TEXT, chunks_of, client
+from tests.api.fakes import CHAT as MODEL
+from tests.api.fakes import FakeBackend
 
 pytestmark = pytest.mark.anyio
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.api.clients import CHAT, HI, TEXT, client
 from tests.api.fakes import FakeBackend
 

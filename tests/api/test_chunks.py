@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.api.clients import chunks_of
-from tests.api.fakes import scored
 
 from mullama.api.openai.chunks import ChatChunks, Chunks, TextChunks, stream_end
 from mullama.api.openai.shape import FINGERPRINT, Head, Shape
@@ -23,6 +21,8 @@ from mullama.types import (
     Started,
     Timings,
 )
+from tests.api.clients import chunks_of
+from tests.api.fakes import scored
 
 HEAD = Head("id-1", 1_700_000_000, "chat")
 QUIET = Shape(timings=False)

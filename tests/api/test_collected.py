@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.api.clients import chunks_of
-from tests.api.fakes import scored
 
 from mullama.api.openai.chunks import ChatChunks, Chunks, TextChunks, stream_end
 from mullama.api.openai.collected import Collected, chat_completion, text_completion
@@ -24,6 +22,8 @@ from mullama.types import (
     Started,
     Timings,
 )
+from tests.api.clients import chunks_of
+from tests.api.fakes import scored
 
 HEAD = Head("id-1", 1_700_000_000, "chat")
 

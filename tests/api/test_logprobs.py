@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from tests.api.fakes import scored
 
 from mullama.api.openai.logprobs import LOWEST, TextScores, chat_logprobs, finite, joined
 from mullama.types import TokenLogprob
+from tests.api.fakes import scored
 
 
 @pytest.mark.parametrize("logprob", [-math.inf, math.nan, -1e9])

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.clients import CHAT, EMBED, HI, Exchange, client
-from tests.api.fakes import FakeBackend
 
 from mullama.api.app import create_app
 from mullama.api.middleware import Errors
 from mullama.config import ServerOptions
+from tests.api.clients import CHAT, EMBED, HI, Exchange, client
+from tests.api.fakes import FakeBackend
 
 pytestmark = pytest.mark.anyio
 

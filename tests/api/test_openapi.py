@@ -6,13 +6,13 @@ import re
 from typing import Any
 
 import pytest
-from tests.api.clients import client
-from tests.api.fakes import FakeBackend
 
 from mullama.api.app import create_app
 from mullama.api.docs import page
 from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody
 from mullama.config import ServerOptions
+from tests.api.clients import client
+from tests.api.fakes import FakeBackend
 
 PATHS = {
     "/v1/chat/completions",

@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.api.clients import CHAT, EMBED, HI, TEXT, exchange
-from tests.api.fakes import FakeBackend
 
 from mullama.api.responses import ClientGone, connected
+from tests.api.clients import CHAT, EMBED, HI, TEXT, exchange
+from tests.api.fakes import FakeBackend
 
 pytestmark = pytest.mark.anyio
 

@@ -8,14 +8,14 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from tests.api.clients import CHAT, HI, TEXT, Exchange, chunks_of, exchange
-from tests.api.fakes import FakeBackend
 
 from mullama.api.app import create_app
 from mullama.api.responses import ClientGone
 from mullama.api.sse import PING, EventStream
 from mullama.config import ServerOptions
 from mullama.errors import ContextLengthExceeded, ModelError, Overloaded
+from tests.api.clients import CHAT, HI, TEXT, Exchange, chunks_of, exchange
+from tests.api.fakes import FakeBackend
 
 pytestmark = pytest.mark.anyio
 

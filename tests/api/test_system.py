@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from tests.api.clients import client
-from tests.api.fakes import CHAT, EMBED, FakeBackend
 
 from mullama import __version__
 from mullama.api.app import create_app
 from mullama.config import ServerOptions
 from mullama.types import ModelState
+from tests.api.clients import client
+from tests.api.fakes import CHAT, EMBED, FakeBackend
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,6 @@ from typing import Any
 import gguf
 import pytest
 from click.testing import CliRunner, Result
-from tests.benchmarks import scripted as program
-from tests.benchmarks.scripted import Script, scripted
-from tests.gguf_models import write_model
 
 from benchmarks.__main__ import cli
 from benchmarks.client import Client
@@ -26,6 +23,9 @@ from benchmarks.soak import look_on
 from benchmarks.synthetic import make
 from mullama.llama.model import LlamaModel
 from mullama.models.gguf import read_info
+from tests.benchmarks import scripted as program
+from tests.benchmarks.scripted import Script, scripted
+from tests.gguf_models import write_model
 
 
 def call(*args: object) -> Result:

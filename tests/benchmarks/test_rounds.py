@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.benchmarks.scripted import Script, scripted
 
 from benchmarks import report
 from benchmarks.address import Address, BadAddress
@@ -13,6 +12,7 @@ from benchmarks.client import Client
 from benchmarks.figures import Outcome
 from benchmarks.rounds import Plan, Results, Subject, Unusable, measure, warm_up
 from benchmarks.scenarios import Scenario, groups
+from tests.benchmarks.scripted import Script, scripted
 
 FACTS = {"benchmark": "test", "rounds": 3, "machine": report.machine()}
 

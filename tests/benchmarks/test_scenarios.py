@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from tests.benchmarks.scripted import Body, Script, scripted
 
 from benchmarks.answers import read_answer
 from benchmarks.client import Client
 from benchmarks.figures import Outcome
 from benchmarks.scenarios import COMPLETIONS, SCENARIOS, Load, groups
+from tests.benchmarks.scripted import Body, Script, scripted
 
 PATIENCE = 60.0  # seconds until a request gives up; nothing should come near
 

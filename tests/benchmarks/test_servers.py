@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.benchmarks import scripted
 
 from benchmarks import coldstart, memory
 from benchmarks.scenarios import Load
 from benchmarks.servers import Command, ServerFailed, parse_command, running
+from tests.benchmarks import scripted
 
 PATIENCE = 60.0
 MODEL = Path("a model.gguf")

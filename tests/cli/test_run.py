@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.cli.processes import PATIENCE, wait
 
 from mullama import supports_gpu_offload
+from tests.cli.processes import PATIENCE, wait
 
 FRANCE = "What is the capital of France?"
 # A seeded draw from all tokens alike: it goes on for thousands of them.

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.cli.processes import PATIENCE, Server, is_alive, running, wait
 
 from mullama.cli import main
+from tests.cli.processes import PATIENCE, Server, is_alive, running, wait
 
 # A stream that would run for minutes, so that it only ends when somebody ends it.
 ENDLESS = {"prompt": "Once", "max_tokens": 60_000, "ignore_eos": True, "stream": True}

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.engine.fakes import FakeRunner, FakeVocab, reference, request
 
 from mullama.engine.engine import Engine
 from mullama.engine.scheduler import EngineOptions
 from mullama.errors import ContextLengthExceeded, Overloaded
 from mullama.types import Delta, Event, Failed, Finished, FinishReason, Plan, StepOutput
+from tests.engine.fakes import FakeRunner, FakeVocab, reference, request
 
 
 class Inbox:

@@ -8,10 +8,10 @@ from collections import defaultdict
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.engine.fakes import FakeClock, FakeRunner, FakeVocab, reference, request
 
 from mullama.engine.scheduler import EngineOptions, Scheduler
 from mullama.types import Delta, Event, Failed, Finished, FinishReason, Status, Token
+from tests.engine.fakes import FakeClock, FakeRunner, FakeVocab, reference, request
 
 # Few distinct beginnings, so that prompts share prefixes often.
 BEGINNINGS = [list(range(1, 40)), list(range(1, 25)) + list(range(60, 70)), [2, 3], [50] * 20]

@@ -5,14 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from tests.engine.fakes import (
-    EOG,
-    FakeClock,
-    FakeRunner,
-    FakeVocab,
-    reference,
-    request,
-)
 
 from mullama.engine.scheduler import EngineOptions, Scheduler
 from mullama.errors import ContextLengthExceeded, Overloaded
@@ -29,6 +21,14 @@ from mullama.types import (
     Started,
     Status,
     Token,
+)
+from tests.engine.fakes import (
+    EOG,
+    FakeClock,
+    FakeRunner,
+    FakeVocab,
+    reference,
+    request,
 )
 
 

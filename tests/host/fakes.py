@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from threading import Event
 from typing import Any
 
-from tests.engine import fakes
-
 from mullama.errors import InvalidRequest
 from mullama.host.running import Parts
 from mullama.types import GenerateOptions, Plan, SamplerParams, StepOutput, Token
+from tests.engine import fakes
 
 BOS = 95
 EOS = fakes.EOG

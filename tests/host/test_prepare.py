@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.host.fakes import BOS, EOS, Template, Vocab
 
 from mullama.errors import InvalidRequest, ModelError
 from mullama.host.prepare import Preparer, result
@@ -21,6 +20,7 @@ from mullama.types import (
     SamplerParams,
     Token,
 )
+from tests.host.fakes import BOS, EOS, Template, Vocab
 
 N_VOCAB = Vocab.n_tokens
 HELLO: tuple[dict[str, Any], ...] = ({"role": "user", "content": "hello"},)

@@ -14,7 +14,6 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.host.test_host import write_model
 
 from mullama.config import ModelOptions, ServerOptions
 from mullama.errors import ContextLengthExceeded, InvalidRequest, ModelError
@@ -33,6 +32,7 @@ from mullama.types import (
     SamplerParams,
     Started,
 )
+from tests.host.test_host import write_model
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,6 @@ from concurrent.futures import CancelledError
 from queue import SimpleQueue
 
 import pytest
-from tests.engine.fakes import FakeVocab, reference
-from tests.host.fakes import BOS, N_EMBD, Model, Vocab, options
 
 from mullama.engine.scheduler import EngineOptions
 from mullama.errors import (
@@ -30,6 +28,8 @@ from mullama.types import (
     FinishReason,
     Started,
 )
+from tests.engine.fakes import FakeVocab, reference
+from tests.host.fakes import BOS, N_EMBD, Model, Vocab, options
 
 TIMEOUT = 10
 

@@ -10,7 +10,6 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from tests.host.fakes import Model, options
 
 from mullama.config import ModelOptions
 from mullama.engine.scheduler import EngineOptions
@@ -29,6 +28,7 @@ from mullama.types import (
     Started,
 )
 from mullama.types import Event as EngineEvent
+from tests.host.fakes import Model, options
 
 TIMEOUT = 10
 LOAD = frames.Load("/models/m.gguf", ModelOptions(), logging.INFO)

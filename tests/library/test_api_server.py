@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+
 from tests.library.api_server import make_app
 
 PATIENCE = 60.0
@@ -24,6 +25,7 @@ def client(tiny_model: Path) -> Iterator[httpx.Client]:
     config = uvicorn.Config(make_app(str(tiny_model), max_requests=12), port=0, log_level="error")
     server = uvicorn.Server(config)
     listening = config.bind_socket()
+    listening.listen()  # who comes before the server is ready waits
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:

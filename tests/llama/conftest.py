@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gguf_models import write_model
 
 from mullama.llama.context import ContextOptions
 from mullama.llama.model import LlamaModel
 from mullama.llama.runner import LlamaRunner
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
+from tests.gguf_models import write_model
 
 MakeRunner = Callable[..., LlamaRunner]
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.gguf_models import N_EMBD
 
 from mullama.errors import InternalError, InvalidRequest, ModelError
 from mullama.llama import embedder as embedder_module
@@ -23,6 +22,7 @@ from mullama.llama.model import LlamaModel
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
 from mullama.types import ModelKind, Token
+from tests.gguf_models import N_EMBD
 
 CHANCE = np.random.default_rng(1)
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests import gguf_models
-from tests.gguf_models import write_model
 
 from mullama.errors import InvalidRequest, ModelError
 from mullama.llama.context import ContextOptions, LlamaContext
 from mullama.llama.model import LlamaModel
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
+from tests import gguf_models
+from tests.gguf_models import write_model
 
 
 def test_the_facts_of_a_loaded_model(model: LlamaModel) -> None:

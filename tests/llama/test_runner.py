@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.gguf_models import write_model
-from tests.llama.conftest import MakeRunner
 
 from mullama.errors import InternalError, InvalidRequest, ModelError
 from mullama.llama import runner as runner_module
@@ -36,6 +34,8 @@ from mullama.types import (
     Status,
     Token,
 )
+from tests.gguf_models import write_model
+from tests.llama.conftest import MakeRunner
 
 GREEDY = SamplerParams.greedy()
 PROMPT = [1, 121, 9, 37, 80, 115, 37, 64, 37, 67, 12, 200]

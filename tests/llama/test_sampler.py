@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.llama.conftest import MakeRunner
 
 from mullama.errors import InvalidRequest
 from mullama.llama import chain as chain_module
@@ -25,6 +24,7 @@ from mullama.llama.sampler import Sampler, Samplers, _last, _Penalties, _window
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
 from mullama.types import Chunk, OpenSampler, Plan, SamplerParams, Token
+from tests.llama.conftest import MakeRunner
 
 N_CTX = 256
 NEUTRAL = {

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.gguf_models import BOS, EOS, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, vocabulary, write_model
 
 from mullama.errors import InvalidRequest
 from mullama.llama.model import LlamaModel
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
+from tests.gguf_models import BOS, EOS, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, vocabulary, write_model
 
 VOCABULARIES = ["bert-bge", "gpt-2", "llama-bpe", "llama-spm", "phi-3", "qwen2"]
 SEPARATOR = "\n__ggml_vocab_test__\n"

@@ -13,14 +13,14 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from tests import gguf_models
-from tests.gguf_models import write_model
 
 from mullama.errors import ModelError, NotFound
 from mullama.models import header as header_module
 from mullama.models.gguf import read_info
 from mullama.models.header import GGML_TYPES, read_header
 from mullama.types import ModelInfo, ModelKind
+from tests import gguf_models
+from tests.gguf_models import write_model
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from typing import Any
 import jinja2.ext
 import pytest
 from jinja2.sandbox import SandboxedEnvironment
-from tests.conftest import SHARED
 
 from mullama.text.sandbox import compile_template, render
 from mullama.text.template import ChatTemplate
+from tests.conftest import SHARED
 
 Data = Callable[[str], Path]
 

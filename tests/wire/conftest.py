@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 import uvloop
-from tests.api.fakes import FakeBackend
-from tests.cli.processes import running
 
 from mullama.api.app import create_app
 from mullama.api.connection import Listener
@@ -31,6 +29,8 @@ from mullama.types import (
     Event,
     ModelStatus,
 )
+from tests.api.fakes import FakeBackend
+from tests.cli.processes import running
 
 MAX_BODY_MB = 1
 PING_INTERVAL = 0.05

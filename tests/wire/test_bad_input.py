@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from tests.api.clients import CHAT, EMBED, HI, TEXT
 from tests.api.fakes import FakeBackend
 from tests.wire.conftest import FAKE, MAX_BODY_MB, REAL, LiveServer

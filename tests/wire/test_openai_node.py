@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.wire.conftest import LiveServer
 
 HERE = Path(__file__).parent / "node"

@@ -11,11 +11,11 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
-from tests.api.fakes import FakeBackend
-from tests.wire.conftest import FAKE, LiveServer
 
 from mullama.errors import ContextLengthExceeded, ModelError, MullamaError, Overloaded
 from mullama.types import ChatRequest
+from tests.api.fakes import FakeBackend
+from tests.wire.conftest import FAKE, LiveServer
 
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
 HELLO = "Hello, wörld!"
