@@ -149,6 +149,16 @@ def test_a_lane_is_freed_when_all_are_idle() -> None:
     assert world.run("two") == 3  # the older one went
 
 
+def test_many_short_prompts_do_not_push_out_a_long_one() -> None:
+    world = World(n_lanes=8)
+    world.run("x" * 200)
+    for n in range(100):
+        assert world.cache.free_lane()
+        world.run(chr(1000 + n) * 3)
+    assert world.cache.free_lane()
+    assert world.run("x" * 200) == 200
+
+
 def test_no_lane_is_freed_while_every_leaf_is_pinned() -> None:
     world = World(n_lanes=2)
     world.run("one")

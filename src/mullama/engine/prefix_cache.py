@@ -14,8 +14,9 @@ A running sequence is attached to the node where its shared part ends:
 `attach` finds the longest prefix and pins its end; `extend` moves the private part into the tree
 (dropping what another sequence has put there meanwhile, so equal tokens never hold two cells);
 `detach` unpins, and leaves the lane to the tree if it is some leaf's. Only leaves without a pin are
-evicted, least recently used first, from their ends; a parent whose last child goes becomes a leaf
-and takes over the lane. So a pinned node is never evicted: it is a leaf, or has leaves below.
+evicted, least recently used first, from their ends (where a lane is wanted: the shortest of the
+older ones); a parent whose last child goes becomes a leaf and takes over the lane. So a pinned node
+is never evicted: it is a leaf, or has leaves below.
 
 Prefixes are kept apart by namespace: one tree each.
 
@@ -202,9 +203,12 @@ class PrefixCache:
 
     def free_lane(self) -> bool:
         while not self._cells.n_free_lanes:
-            leaf = self._oldest()
-            if leaf is None:
+            leaves = sorted(self._unpinned(), key=lambda leaf: leaf.used)
+            if not leaves:
                 return False
+            # A lane is worth what it holds: many short prompts must not push out a long one.
+            older = leaves[: len(leaves) // 2 + 1]
+            leaf = min(older, key=lambda leaf: len(leaf.tokens))
             self._trim(leaf, len(leaf.tokens))
         return True
 
@@ -312,9 +316,13 @@ class PrefixCache:
 
     # -- eviction -----------------------------------------------------------------------------
 
+    def _unpinned(self) -> Iterator[Node]:
+        """The leaves that may be evicted."""
+        leaves = (self._leaves[lane] for lane in self._idle)
+        return (leaf for leaf in leaves if not leaf.n_pins)
+
     def _oldest(self) -> Node | None:
-        unpinned = (self._leaves[lane] for lane in self._idle)
-        return min((n for n in unpinned if not n.n_pins), key=lambda n: n.used, default=None)
+        return min(self._unpinned(), key=lambda leaf: leaf.used, default=None)
 
     def _trim(self, leaf: Node, n: int) -> int:
         """Evict the last `n` tokens of an unpinned leaf, all of it if no more are left."""
