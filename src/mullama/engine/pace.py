@@ -40,7 +40,7 @@ class Pace:
         n_rows = n_streaming + n_prompt
         if seconds <= 0 or not n_rows:
             return
-        if n_prompt <= self._n_tile // 2:
+        if n_prompt <= self._n_tile // 2:  # too few to tell what a prompt row adds
             expected = self._streaming(n_rows) if self._n_alone else seconds
             self._alone = expected + SMOOTHING * (seconds - expected)
             self._n_alone = n_rows

@@ -26,7 +26,7 @@ from mullama.types import Status
 MAX_LANES = 256  # llama.cpp's own limit
 MAX_CELLS = 2**31 - 1
 # On a CPU, flash attention of fewer rows than its tile (GGML_FA_TILE_Q) goes row by row, which deep
-# in a context takes several times as long for 63 rows as for 64. GPUs have no use for less either.
+# in a context takes several times as long for 63 rows as for 64. On GPUs this was not measured.
 ATTENTION_TILE = 64
 MATRIX_TILE = 16  # without it: from about here on, weights are not read for each row again
 CACHE_TYPES = {
