@@ -16,8 +16,9 @@ from typing import Any
 import gguf
 import numpy as np
 
+from benchmarks import hybrid_model
 from benchmarks.report import n_cpus
-from benchmarks.shapes import Shape
+from benchmarks.shapes import HybridShape, Shape
 from mullama.errors import ModelError
 from mullama.models.gguf import read_info
 
@@ -129,18 +130,24 @@ def _add_numbers(writer: Any, shape: Shape) -> None:
     writer.add_rope_dimension_count(shape.n_rot)
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_layer_norm_rms_eps(1e-6)
+    if isinstance(shape, HybridShape):
+        hybrid_model.add_numbers(writer, shape)
 
 
 def _tensors(shape: Shape) -> Iterator[_Tensor]:
     """All tensors. The output matrix is the embeddings' own, as it is in small models."""
     yield _Tensor("token_embd.weight", (shape.n_vocab, shape.n_embd))
     for layer in range(shape.n_layer):
-        for name, dimensions, fill in _layer(shape):
+        for name, dimensions, fill in _layer(shape, layer):
             yield _Tensor(f"blk.{layer}.{name}", dimensions, fill)
     yield _Tensor("output_norm.weight", (shape.n_embd,), 1.0)
 
 
-def _layer(shape: Shape) -> Iterator[tuple[str, tuple[int, ...], float | None]]:
+def _layer(shape: Shape, number: int) -> Iterator[hybrid_model.Tensor]:
+    return hybrid_model.layer(shape, number) if isinstance(shape, HybridShape) else _plain(shape)
+
+
+def _plain(shape: Shape) -> Iterator[hybrid_model.Tensor]:
     n_embd, n_ff, n_kv = shape.n_embd, shape.n_ff, shape.n_head_kv * shape.n_rot
     yield "attn_norm.weight", (n_embd,), 1.0
     for name, n_out in (("attn_q", n_embd), ("attn_k", n_kv), ("attn_v", n_kv)):

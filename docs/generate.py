@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody
+from mullama.api.app import BODIES
 from mullama.cli import mullama
 from mullama.cli.exits import MEANINGS
 from mullama.config import ModelOptions, ServerOptions, flag, variable
@@ -93,7 +93,7 @@ def fields_page() -> str:
         "header `x-mullama-ignored`. [Server](server.md) has examples.",
     ]
     parts_of_bodies: dict[str, Any] = {}
-    for body in (ChatBody, CompletionBody, EmbeddingBody):
+    for body in BODIES:
         schema = body.model_json_schema()
         parts_of_bodies |= schema.pop("$defs", {})
         parts += [f"## {body.__doc__}", fields_table(schema)]

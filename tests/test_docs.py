@@ -15,6 +15,7 @@ import mullama
 from mullama.api.app import create_app
 from mullama.cli import mullama as group
 from mullama.config import ServerOptions
+from tests.rank_models import write_bert
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -123,6 +124,7 @@ def test_the_library_page_runs_as_printed(
     """Its blocks one after the other, each with the output that stands under it."""
     (tmp_path / "model.gguf").symlink_to(tiny_model)
     (tmp_path / "minilm.gguf").symlink_to(minilm_model)
+    write_bert(tmp_path / "reranker.gguf")
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     for language, text in BLOCK.findall((ROOT / "docs" / "library.md").read_text()):

@@ -7,7 +7,8 @@ Precedence: flag, then environment, then default.
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, field
+import re
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from mullama.errors import InvalidRequest
@@ -30,6 +31,9 @@ class ModelOptions:
     )
     parallel: int = option(16, "Sequences computed at once; more requests wait in the queue.")
     queue_size: int = option(512, "Answers that may wait; one more is refused with 503.")
+    max_wait: float = option(
+        0.0, "Seconds that a request may wait for its turn, or 0 for any time; then it gets 503."
+    )
     batch_size: int = option(2048, "Most rows of one llama_decode (n_batch).")
     ubatch_size: int = option(
         512, "Rows computed at once (n_ubatch). Embedding models take what their inputs need."
@@ -42,16 +46,61 @@ class ModelOptions:
     flash_attn: str = option("auto", "Flash attention: on, off or auto (on where it can be).")
     cache_type_k: str = option("f16", "KV cache type of keys: f16, f32, bf16, q8_0, q4_0, ...")
     cache_type_v: str = option("f16", "KV cache type of values.")
+    cache_ram: str = option(
+        "auto",
+        "Host memory for cached prefixes that leave the KV cache, such as 2GiB; 0 for none. "
+        "auto takes an eighth of the machine's memory, up to 8GiB.",
+    )
+    cache_disk_path: str = option(
+        "",
+        "Folder for cached prefixes that survive a restart; several servers may share it. None "
+        "are written where it is not given.",
+    )
+    cache_disk: str = option("10GiB", "The most that the folder of --cache-disk-path may take.")
+    cache_min_tokens: int = option(
+        32, "Cached prefixes of fewer tokens are not kept outside the KV cache."
+    )
+    draft_model: str = option(
+        "prompt-lookup-decoding",
+        "Where drafts come from: prompt-lookup-decoding (from the text itself, as far as they are "
+        "worth their cost) or none.",
+    )
+    draft_model_num_pred_tokens: int = option(10, "Most tokens of a draft.")
+    draft_model_max_ngram_size: int = option(
+        16, "Tokens from which on two matches of a text with its own past count as equally long."
+    )
     mmap: bool = option(True, "Map the model file into memory instead of reading it.")
     mlock: bool = option(False, "Keep the model's pages in memory.")
     main_gpu: int = option(0, "The GPU to use when the model is not split.")
     split_mode: str = option("layer", "How to split over several GPUs: none, layer or row.")
     tensor_split: str = option("", "Shares of the model for each GPU, such as 3,1.")
+    chat_template: str | tuple[str, ...] = option(
+        "", "Chat template instead of the model's own: Jinja text, or @ and a file's path."
+    )
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _at_least(self, 0, "context_size", "threads", "threads_batch", "queue_size")
         _at_least(self, 1, "parallel", "batch_size", "ubatch_size", "target_gap_ms")
         _at_least(self, -1, "gpu_layers")
+        _at_least(self, 0, "max_wait")
+        _at_least(
+            self,
+            1,
+            "cache_min_tokens",
+            "draft_model_num_pred_tokens",
+            "draft_model_max_ngram_size",
+        )
+        _one_of(self, "draft_model", "prompt-lookup-decoding", "none")
+        n_bytes(self.cache_disk, "cache_disk")
+        if self.cache_ram != "auto":
+            ram = n_bytes(self.cache_ram, "cache_ram")
+            if self.cache_disk_path and not ram:
+                raise InvalidRequest(
+                    "cache_disk_path needs cache_ram, through which prefixes pass; set it to some "
+                    "size, such as 256MiB.",
+                    param="cache_ram",
+                )
         _one_of(self, "flash_attn", "on", "off", "auto")
         _one_of(self, "split_mode", "none", "layer", "row")
 
@@ -72,14 +121,19 @@ class ServerOptions:
         30.0, "Seconds that running answers get to finish when the server is told to stop."
     )
     ping_interval: float = option(
-        5.0, "Seconds of silence after which a stream carries a comment to stay open."
+        5.0,
+        "Seconds of silence after which a stream carries a comment to stay open; the first one "
+        "sends its status, too.",
     )
     client_timeout: float = option(
-        30.0, "Seconds that a client may be silent in the middle of sending a request."
+        30.0,
+        "Seconds that a client may be silent in the middle of sending a request, or take nothing "
+        "of its answer.",
     )
     log_level: str = option("info", "debug, info, warning or error.")
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _at_least(self, 0, "load_wait", "shutdown_timeout")
         _at_least(self, 1, "max_body_mb")
         _one_of(self, "log_level", "debug", "info", "warning", "error")
@@ -90,6 +144,15 @@ class ServerOptions:
                 raise InvalidRequest(f"{name} must be more than 0.", param=name)
 
 
+def n_bytes(text: str, param: str) -> int:
+    """A size such as 2GiB, 500MB or 1048576, in bytes. Raises InvalidRequest, naming `param`."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text.lower())
+    if match is None:
+        raise InvalidRequest(f"{param} is {text!r}; it must be a size, such as 2GiB.", param=param)
+    number, unit, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** (" kmgt".index(unit or " ")))
+
+
 def flag(item: Field[Any]) -> str:
     """The long command-line flag of an option: `gpu_layers` is `--gpu-layers`."""
     return item.metadata["flag"] or "--" + item.name.replace("_", "-")
@@ -98,6 +161,23 @@ def flag(item: Field[Any]) -> str:
 def variable(item: Field[Any]) -> str:
     """The environment variable of an option: `gpu_layers` is `MULLAMA_GPU_LAYERS`."""
     return "MULLAMA_" + item.name.upper()
+
+
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "bool": (bool, "true or false"),
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "str": (str, "a text"),
+}
+
+
+def _check_types(options: Any) -> None:
+    """Raises InvalidRequest for a value of another type than its field's: 1.5 is no int."""
+    for item in fields(options):
+        kind, words = _KINDS.get(str(item.type), (object, ""))
+        value = getattr(options, item.name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise InvalidRequest(f"{item.name} is {value!r}; it must be {words}.", param=item.name)
 
 
 def _at_least(options: Any, low: int, *names: str) -> None:

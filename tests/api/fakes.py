@@ -10,6 +10,7 @@ import asyncio
 import struct
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mullama.errors import MullamaError, NotFound
 from mullama.types import (
@@ -26,12 +27,17 @@ from mullama.types import (
     ModelState,
     ModelStatus,
     PromptScored,
+    RerankRequest,
+    RerankResult,
     Started,
     Timings,
+    TokenizeRequest,
+    TokenizeResult,
     TokenLogprob,
 )
 
 N_CTX = 4096
+EURO = [bytes([byte]) for byte in "€".encode()]
 N_EMBD = 4
 
 INFO = ModelInfo(
@@ -84,7 +90,7 @@ class FakeBackend:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)  # somebody waits at the gate
 
-    asked: list[ChatRequest | CompletionRequest | EmbedRequest] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
     names: list[str | None] = field(default_factory=list)
     n_open: int = 0
     n_cancelled: int = 0
@@ -124,6 +130,32 @@ class FakeBackend:
             self.n_cancelled += not ended
 
     async def embed(self, name: str | None, request: EmbedRequest) -> EmbedResult:
+        await self._ask(name, request)
+        n = request.dimensions or N_EMBD
+        vectors = [struct.pack(f"<{n}f", *[i + 0.5] * n) for i, _ in enumerate(request.inputs)]
+        return EmbedResult(tuple(vectors), n, 2 * len(vectors))
+
+    async def rerank(self, name: str | None, request: RerankRequest) -> RerankResult:
+        """A document's score is its length, in log-odds, whatever was asked for."""
+        await self._ask(name, request)
+        scores = tuple(float(len(document)) for document in request.documents)
+        return RerankResult(scores, 3 * len(scores))
+
+    async def tokenize(self, name: str | None, request: TokenizeRequest) -> TokenizeResult:
+        """A token for each character; the euro sign is three, one for each byte."""
+        await self._ask(name, request)
+        text = request.source if isinstance(request.source, str) else "<user>Hi"
+        pieces = [byte for c in text for byte in ([c.encode()] if c != "€" else EURO)]
+        tokens = tuple(int.from_bytes(piece) for piece in pieces)
+        prompt = "" if isinstance(request.source, str) else text
+        return TokenizeResult(tokens, tuple(pieces) if request.with_pieces else (), prompt)
+
+    async def detokenize(self, name: str | None, tokens: Sequence[int]) -> str:
+        await self._ask(name, tuple(tokens))
+        return "".join(map(chr, tokens))
+
+    async def _ask(self, name: str | None, request: Any) -> None:
+        """Before an answer that comes as a whole."""
         self.names.append(name)
         self.asked.append(request)
         self.n_open += 1
@@ -134,9 +166,6 @@ class FakeBackend:
             raise
         finally:
             self.n_open -= 1
-        n = request.dimensions or N_EMBD
-        vectors = [struct.pack(f"<{n}f", *[i + 0.5] * n) for i, _ in enumerate(request.inputs)]
-        return EmbedResult(tuple(vectors), n, 2 * len(vectors))
 
     async def _meet(self, number: int) -> None:
         if self.hold_at == number:
@@ -166,6 +195,8 @@ class FakeBackend:
                 None,
                 self.n_prompt,
                 self.n_cached if index == 0 else self.n_prompt,
+                0,
+                0,
                 len(words),
                 Timings(0.001, 0.25, 0.5),
             )

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from mullama.api.openai.generation import PROMPTS_AT_ONCE
+from mullama.api.openai import embeddings
+from mullama.api.openai.generation import ANSWERS_AT_ONCE
 from mullama.errors import ContextLengthExceeded, ModelError, Overloaded
 from mullama.types import ChatRequest, CompletionRequest, EmbedRequest
 from tests.api.clients import CHAT, EMBED, HI, TEXT, chunks_of, client
@@ -138,13 +139,21 @@ async def test_several_prompts_stream_side_by_side() -> None:
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_a_long_list_of_prompts_is_answered_a_part_at_a_time(streamed: bool) -> None:
     backend = FakeBackend(words=["x"])
-    body = {"prompt": [f"p{i}" for i in range(3 * PROMPTS_AT_ONCE)], "stream": streamed}
+    body = {"prompt": [f"p{i}" for i in range(3 * ANSWERS_AT_ONCE)], "stream": streamed}
     async with client(backend) as http:
         response = await http.post(TEXT, json=body)
     assert response.status_code == 200
-    assert len(backend.asked) == 3 * PROMPTS_AT_ONCE
-    assert backend.n_most_open == PROMPTS_AT_ONCE
+    assert len(backend.asked) == 3 * ANSWERS_AT_ONCE
+    assert backend.n_most_open == ANSWERS_AT_ONCE
     assert backend.n_cancelled == 0
+
+
+async def test_several_answers_to_several_prompts_count_as_many() -> None:
+    """32 prompts with 32 answers each used to ask for 1024 at once, more than a queue holds."""
+    backend = FakeBackend(words=["x"])
+    body = {"prompt": ["p"] * 9, "n": ANSWERS_AT_ONCE // 4}
+    await post(backend, TEXT, body)
+    assert backend.n_most_open == 4
 
 
 async def test_the_prompts_own_scores_with_nothing_generated() -> None:
@@ -196,6 +205,17 @@ async def test_embeddings_are_numbers_or_base64() -> None:
     vector = base64.b64decode(encoded["data"][1]["embedding"])
     assert struct.unpack("<2f", vector) == (1.5, 1.5)
     assert backend.asked[-1] == EmbedRequest(("a", "b"), 2)
+
+
+@pytest.mark.parametrize("form", ["float", "base64"])
+async def test_many_vectors_are_written_as_few_are(
+    monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """In a thread: 20,000 vectors used to stop every stream for a second."""
+    body = {"input": ["a", "b", "c"], "model": "embed", "encoding_format": form}
+    few = await post(FakeBackend(), EMBED, body)
+    monkeypatch.setattr(embeddings, "_FEW", 0)
+    assert await post(FakeBackend(), EMBED, body) == few
 
 
 async def test_a_chat_model_embeds_too() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import threading
+from typing import Any
 
+import pytest
+from starlette.requests import Request
+
+from mullama.api.bodies import apart
 from tests.api.clients import CHAT, HI, TEXT, client
 from tests.api.fakes import FakeBackend
 
@@ -30,6 +35,34 @@ async def test_a_body_is_json_or_says_nothing(kind: str | None, status: int) -> 
         headers = {} if kind is None else {"content-type": kind}
         response = await http.post(TEXT, content=BODY, headers=headers)
     assert response.status_code == status
+
+
+@pytest.mark.parametrize(("encoding", "status"), [("identity", 200), ("gzip", 415), ("br", 415)])
+async def test_a_packed_body_is_refused(encoding: str, status: int) -> None:
+    async with client(FakeBackend()) as http:
+        response = await http.post(TEXT, content=BODY, headers={"content-encoding": encoding})
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize(("n_bytes", "here"), [(1000, True), (1 << 20, False)])
+async def test_only_a_large_body_is_read_in_a_thread(n_bytes: int, here: bool) -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": bytes(n_bytes), "more_body": False}
+
+    request = Request({"type": "http", "headers": []}, receive)
+    assert (await apart(request, threading.get_ident) == threading.get_ident()) is here
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_large_body_is_answered_and_refused_as_a_small_one(stream: bool) -> None:
+    long = "word " * 100_000
+    async with client(FakeBackend()) as http:
+        good = await http.post(TEXT, json={"prompt": long, "stream": stream})
+        bad = await http.post(TEXT, json={"prompt": long, "stream": stream, "n": 0})
+        worse = await http.post(TEXT, content=b'{"prompt": "' + long.encode())
+    assert good.status_code == 200
+    assert (bad.status_code, bad.json()["error"]["param"]) == (400, "n")
+    assert worse.json()["error"]["code"] == "not_json"
 
 
 @pytest.mark.parametrize(

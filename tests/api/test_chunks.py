@@ -17,6 +17,7 @@ from mullama.types import (
     Failed,
     Finished,
     FinishReason,
+    Progress,
     PromptScored,
     Started,
     Timings,
@@ -29,7 +30,7 @@ QUIET = Shape(timings=False)
 
 
 def ended(index: int = 0, reason: FinishReason = FinishReason.STOP, n_cached: int = 0) -> Finished:
-    return Finished(1, index, reason, None, 7, n_cached, 2, Timings(0.0, 0.5, 0.25))
+    return Finished(1, index, reason, None, 7, n_cached, 0, 0, 2, Timings(0.0, 0.5, 0.25))
 
 
 def head(kind: str) -> dict[str, Any]:
@@ -53,6 +54,20 @@ def choices(chunks: Sequence[Any]) -> list[Any]:
 
 
 # ------------------------------------------------------------------------------ chat
+
+
+@pytest.mark.parametrize("kind", [ChatChunks, TextChunks])
+def test_progress_is_a_chunk_without_text(kind: type[Chunks]) -> None:
+    chunks = kind(HEAD, QUIET) if kind is ChatChunks else TextChunks(HEAD, QUIET, 0, "")
+    (chunk,) = fed(chunks, Progress(1, 1000, 300, 500, 0.25))
+    assert chunk["prompt_progress"] == {
+        "total": 1000,
+        "cache": 300,
+        "processed": 500,
+        "time_ms": 250.0,
+    }
+    assert not chunk["choices"][0].get("text")
+    assert not chunk["choices"][0].get("delta")
 
 
 def test_a_chat_is_a_role_then_contents_then_a_reason() -> None:
@@ -124,7 +139,11 @@ def test_usage_is_null_until_the_last_chunk_when_it_is_wanted() -> None:
             "prompt_tokens": 7,
             "completion_tokens": 2,
             "total_tokens": 9,
-            "prompt_tokens_details": {"cached_tokens": 3},
+            "prompt_tokens_details": {
+                "cached_tokens": 3,
+                "restored_tokens": 0,
+                "disk_tokens": 0,
+            },
             "completion_tokens_details": {
                 "reasoning_tokens": 0,
                 "accepted_prediction_tokens": 0,
@@ -149,7 +168,7 @@ def test_usage_counts_a_prompt_once_and_every_answer() -> None:
     last = chunks_of(stream_end(HEAD, shape, [one, other]).decode())[0]
     assert last["usage"]["prompt_tokens"] == 14
     assert last["usage"]["completion_tokens"] == 8
-    assert last["usage"]["prompt_tokens_details"] == {"cached_tokens": 3}
+    assert last["usage"]["prompt_tokens_details"]["cached_tokens"] == 3
 
 
 def test_timings_come_with_the_reason() -> None:

@@ -29,7 +29,7 @@ HEAD = Head("id-1", 1_700_000_000, "chat")
 
 
 def ended(index: int, reason: FinishReason = FinishReason.STOP) -> Finished:
-    return Finished(1, index, reason, None, 7, 3, 2, Timings(0.0, 0.5, 0.25))
+    return Finished(1, index, reason, None, 7, 3, 0, 0, 2, Timings(0.0, 0.5, 0.25))
 
 
 def collected(n: int, *events: Event, prompt: str | None = "Once") -> Collected:

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import uvloop
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from mullama.api import connection
-from mullama.api.connection import MAX_HEAD, Listener
+from mullama.api.connection import MAX_HEAD, Connection, Listener
 from mullama.api.sockets import bind
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -283,6 +285,67 @@ def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch
                     await asyncio.sleep(0.01)
                 while served.listener.n_connections:
                     await asyncio.sleep(0.01)
+
+    run(test())
+
+
+async def stream(send: Any, n_bytes: int) -> None:
+    """An answer in pieces of 64 KiB."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(n_bytes >> 16):
+        await send({"type": "http.response.body", "body": bytes(1 << 16), "more_body": True})
+        await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def test_a_stream_that_nobody_reads_is_ended_and_its_application_told() -> None:
+    async def test() -> None:
+        told = asyncio.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            sending = asyncio.create_task(stream(send, 1 << 30))
+            assert (await receive())["type"] == "http.disconnect"
+            sending.cancel()
+            told.set()
+
+        async with serving(app, SOON) as served:
+            with socket.create_connection(("127.0.0.1", served.port)) as client:
+                client.sendall(GET)
+                await told.wait()
+            while served.listener.n_connections:
+                await asyncio.sleep(0.01)
+
+    run(test())
+
+
+class Wire:
+    """A transport's write buffer, as large as the test says."""
+
+    n_unsent = 0
+
+    def get_write_buffer_size(self) -> int:
+        return self.n_unsent
+
+
+def test_a_reader_is_stuck_when_it_took_nothing_for_the_whole_timeout() -> None:
+    async def test() -> None:
+        config = Config(count, http=Connection, log_config=None)
+        config.load()
+        one = Connection(config, ServerState(), client_timeout=30.0)
+        wire = one.transport = Wire()  # type: ignore[assignment]
+        one.pipeline.append(object())  # type: ignore[arg-type]  # a request is being answered
+        begin = one.loop.time()
+        looks = [  # seconds, unsent bytes, stuck?
+            (40, 0, False),  # nothing waits
+            (41, 500, False),
+            (69, 900, False),  # more waits, and none was taken
+            (70, 899, False),  # one byte was
+            (99, 899, False),
+            (100, 950, True),
+        ]
+        for seconds, wire.n_unsent, stuck in looks:
+            assert one.overdue(begin + seconds) is stuck, seconds
 
     run(test())
 

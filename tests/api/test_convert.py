@@ -10,12 +10,20 @@ from pydantic import ValidationError
 
 from mullama.api.errors import invalid
 from mullama.api.openai.convert import (
+    MAX_ANSWERS,
+    MAX_STOP,
     MAX_STOPS,
     chat_request,
     completion_requests,
     embed_request,
 )
-from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody
+from mullama.api.openai.schema import (
+    MAX_STOP_TOKENS,
+    MAX_TEXTS,
+    ChatBody,
+    CompletionBody,
+    EmbeddingBody,
+)
 from mullama.errors import InvalidRequest
 from mullama.types import ChatRequest, CompletionRequest, EmbedRequest, GenerateOptions
 
@@ -238,6 +246,8 @@ def test_stops_are_one_text_or_several() -> None:
         ({"stop": ["a", 5]}, "stop[1]"),
         ({"stop": [""]}, "stop"),
         ({"stop": ["a"] * (MAX_STOPS + 1)}, "stop"),
+        ({"stop": "a" * (MAX_STOP + 1)}, "stop"),
+        ({"stop_token_ids": [1] * (MAX_STOP_TOKENS + 1)}, "stop_token_ids"),
         ({"stop_token_ids": [-1]}, "stop_token_ids[0]"),
         ({"stop_token_ids": [2**31]}, "stop_token_ids[0]"),
         ({"stream": "yes"}, "stream"),
@@ -310,9 +320,15 @@ def test_prompts_come_in_four_shapes(prompt: Any, prompts: list[Any]) -> None:
     assert [one.prompt for one in completions(prompt)] == prompts
 
 
+def test_a_request_asks_for_so_many_answers_at_most() -> None:
+    assert len(completions(["x"] * 32, n=MAX_ANSWERS // 32)) == 32
+    assert refusal(completions, ["x"] * 33, n=MAX_ANSWERS // 32).param == "prompt"
+
+
 @pytest.mark.parametrize(
     ("prompt", "param"),
     [
+        (["a"] * (MAX_TEXTS + 1), "prompt"),
         ([], "prompt"),
         ([[]], "prompt[0]"),
         ([[1], []], "prompt[1]"),
@@ -343,6 +359,48 @@ def test_inputs_come_in_four_shapes() -> None:
     assert embed([1, 2]).inputs == ((1, 2),)
     assert embed([[1], [2, 3]]).inputs == ((1,), (2, 3))
     assert embed("a", dimensions=8).dimensions == 8
+    assert embed("a", normalize=False).normalize is False
+
+
+@pytest.mark.parametrize(
+    ("fields", "truncate"),
+    [
+        ({}, None),
+        ({"truncate": False}, None),
+        ({"truncate": True}, 0),
+        ({"truncate_prompt_tokens": -1}, 0),
+        ({"truncate_prompt_tokens": 8, "truncate": True}, 8),
+    ],
+)
+def test_inputs_may_be_cut_if_the_request_says_so(
+    fields: dict[str, Any], truncate: int | None
+) -> None:
+    assert embed("a", **fields).truncate == truncate
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "harmless"),
+    [
+        ("input_type", "query", ""),
+        ("task", "retrieval.query", ""),
+        ("truncation_side", "left", "right"),
+        ("embd_normalize", -1, 2),
+        ("normalized", False, True),
+        ("embedding_types", ["int8"], ["float"]),
+    ],
+)
+def test_what_would_change_vectors_is_refused(name: str, value: Any, harmless: Any) -> None:
+    error = refusal(embed, input="a", **{name: value})
+    assert (error.param, error.code) == (name, "unsupported_parameter")
+    assert embed("a", **{name: harmless}) == embed("a")
+
+
+@pytest.mark.parametrize("wrong", [[1, *["a"] * 9], [[1], *["a"] * 9], [[1], *[[True] * 9] * 9]])
+def test_the_first_wrong_item_of_a_list_is_enough(wrong: list[Any]) -> None:
+    """A million wrong items used to make a million errors: seconds, and a gigabyte."""
+    with pytest.raises(ValidationError) as caught:
+        completions(wrong)
+    assert caught.value.error_count() == 1
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class Example(BaseModel):
     number: float = 0
     whole: int = Field(0, ge=0, le=10)
     switch: bool = False
-    words: list[str] = []
+    words: list[str] = Field([], max_length=3)
     map: dict[str, int] = {}
     other: None = None
 
@@ -109,12 +109,13 @@ def sentence(body: str) -> str:
     ("body", "message"),
     [
         ('{"number": "x"}', 'number must be a number, not "x".'),
-        ('{"number": 1e999}', "number must be a finite number, not null."),
+        ('{"number": 1e999}', "number must be a finite number, not inf."),
         ('{"whole": 1.5}', "whole must be an integer, not 1.5."),
         ('{"whole": -1}', "whole must be at least 0, not -1."),
         ('{"whole": 11}', "whole must be at most 10, not 11."),
         ('{"switch": 1}', "switch must be true or false, not 1."),
         ('{"words": {}}', "words must be a list, not an object."),
+        ('{"words": ["a", "b", "c", "d"]}', "words has too many items; the most is 3."),
         ('{"words": [null]}', "words[0] must be a string, not null."),
         ('{"map": []}', "map must be an object, not a list."),
         ('{"other": 1}', "other is wrong: Input should be null."),

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from mullama.api.app import create_app
+from mullama.api.app import BODIES, create_app
 from mullama.api.docs import page
-from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody
 from mullama.config import ServerOptions
 from tests.api.clients import client
 from tests.api.fakes import FakeBackend
@@ -18,6 +17,10 @@ PATHS = {
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
+    "/v1/rerank",
+    "/tokenize",
+    "/detokenize",
+    "/apply-template",
     "/v1/models",
     "/v1/models/{model}",
     "/health",
@@ -42,7 +45,7 @@ def test_every_endpoint_is_described() -> None:
     assert set(described()["paths"]) == PATHS
 
 
-@pytest.mark.parametrize("body", [ChatBody, CompletionBody, EmbeddingBody])
+@pytest.mark.parametrize("body", BODIES)
 def test_every_field_of_a_body_has_a_type(body: Any) -> None:
     properties = described()["components"]["schemas"][body.__name__]["properties"]
     assert set(properties) == set(body.model_fields)
@@ -73,7 +76,7 @@ async def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert "<script" not in response.text
     for path in PATHS:
         assert path in response.text
-    for body in (ChatBody, CompletionBody, EmbeddingBody):
+    for body in BODIES:
         for name in body.model_fields:
             assert f"<td>{name}" in response.text
 

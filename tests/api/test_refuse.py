@@ -45,7 +45,6 @@ def body(**fields: Any) -> ChatBody:
         ("moderation", {"model": "x"}),
         ("web_search_options", {}),
         ("lora", [{"id": 0, "scale": 1}]),
-        ("cache_salt", "x"),
         ("samplers", ["top_k"]),
         ("n_probs", 5),
         ("bad_words", ["x"]),

@@ -29,6 +29,10 @@ async def at_once() -> dict[str, Any]:
         (CHAT, {"messages": HI}),
         (TEXT, {"prompt": ["a", "b"], "n": 2}),
         (EMBED, {"input": "a"}),
+        ("/v1/rerank", {"model": "rank", "query": "q", "documents": ["a"]}),
+        ("/tokenize", {"content": "a"}),
+        ("/detokenize", {"tokens": [1]}),
+        ("/apply-template", {"messages": HI}),
     ],
 )
 async def test_a_client_that_leaves_cancels_a_whole_answer(path: str, body: Any) -> None:

@@ -106,6 +106,7 @@ def test_biases_are_an_object_or_pairs() -> None:
     assert sampled(logit_bias={"15043": -5, "17": False}).logit_bias == expected
     assert sampled(logit_bias=[[15043, -5], ["17", False]]).logit_bias == expected
     assert sampled(logit_bias={}).logit_bias == ()
+    assert sampled(logit_bias=[[17, 1], [17, 2]]).logit_bias == ((17, 2.0),)  # the last counts
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,29 @@ async def test_an_error_in_the_middle_is_the_streams_last_event() -> None:
     assert one.sent[-1]["more_body"] is False
 
 
+async def test_pings_begin_before_the_backend_says_anything() -> None:
+    """A model that was loading, or a long queue, used to look like a dead connection."""
+    backend = FakeBackend(hold_at=0)
+    async with exchange(backend, CHAT, STREAM, ping_interval=0.01) as one:
+        await one.until(PING + PING)
+        assert one.status == 200
+        backend.gate.set()
+        await one.until(b"[DONE]")
+    assert [message["type"] for message in one.sent].count("http.response.start") == 1
+
+
+async def test_an_error_after_the_first_ping_is_an_event() -> None:
+    error = ModelError("It can't be loaded.", code="model_invalid")
+    backend = FakeBackend(hold_at=0, fail_at=0, error=error)
+    async with exchange(backend, CHAT, STREAM, ping_interval=0.01) as one:
+        await one.until(PING)
+        backend.gate.set()
+        await one.until(b"loaded")
+    assert one.status == 200
+    assert [chunk["error"]["code"] for chunk in chunks_of(one.body.decode())] == ["model_invalid"]
+    assert one.sent[-1]["more_body"] is False
+
+
 async def test_an_unexpected_error_in_the_middle_tells_no_details(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

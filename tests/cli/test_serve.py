@@ -15,9 +15,11 @@ import pytest
 
 from mullama.cli import main
 from tests.cli.processes import PATIENCE, Server, is_alive, running, wait
+from tests.gguf_models import write_model
 
 # A stream that would run for minutes, so that it only ends when somebody ends it.
 ENDLESS = {"prompt": "Once", "max_tokens": 60_000, "ignore_eos": True, "stream": True}
+HELLO = {"role": "user", "content": "Hello"}
 LONG_CONTEXT = ("--context-size", "65536")
 
 
@@ -59,6 +61,30 @@ def test_500_half_open_connections_leave_the_others_alone(server: Server) -> Non
             client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 9\r\n\r\n"[:i])
         assert "Paris" in capital(server.url)
         assert "Paris" in capital(server.url)
+
+
+def test_a_full_queue_is_503_and_a_waiting_stream_is_kept_open(tiny_model: Path) -> None:
+    one = ("--parallel", "1", "--queue-size", "1", "--ping-interval", "0.1")
+    with running(*serve_endlessly(tiny_model), *one) as server, ExitStack() as stack:
+        http = stack.enter_context(httpx.Client(base_url=server.url, timeout=PATIENCE))
+
+        def ask() -> httpx.Response:
+            return stack.enter_context(http.stream("POST", "/v1/completions", json=ENDLESS))
+
+        first = ask()
+        running_lines = first.iter_lines()
+        assert any(line.startswith("data: ") for line in running_lines)
+        second = ask()
+        assert second.status_code == 200
+        lines = second.iter_lines()
+        assert next(lines) == ": ping"
+        third = ask()
+        assert third.status_code == 503
+        assert third.headers["x-should-retry"] == "true"
+        assert int(third.headers["retry-after"]) >= 1
+        assert json.loads(third.read())["error"]["code"] == "queue_full"
+        first.close()
+        assert any(line.startswith("data: ") for line in lines)
 
 
 def test_a_taken_port_is_one_line_and_1(
@@ -210,8 +236,9 @@ def test_a_model_that_does_not_load_ends_a_server_that_has_no_other(
 ) -> None:
     with running("api", str(shared_data("vocab/ggml-vocab-gpt-2.gguf")), "-p", "0") as server:
         assert server.exit_code() == 1
-        assert "nothing to serve" in server.lines[-1]
-        assert server.said("ggml-vocab-gpt-2: failed: ")
+        reasons = [line for line in server.lines if "can't load" in line.lower()]
+        assert reasons == server.lines[-1:], "told once, as the last line"
+        assert reasons[0].startswith("Error: ")
 
 
 def test_a_model_that_does_not_load_leaves_the_others(
@@ -221,6 +248,32 @@ def test_a_model_that_does_not_load_leaves_the_others(
     with running("serve", "-m", str(tiny_model), "-m", broken, "-p", "0") as server:
         assert server.said("broken: failed: ")
         assert "Paris" in capital(server.url)
+
+
+def test_every_model_s_trouble_is_its_own(tmp_path: Path, tiny_model: Path) -> None:
+    made = {
+        "foreign": write_model(tmp_path / "foreign.gguf", arch="foo"),
+        "mute": write_model(tmp_path / "mute.gguf", tokenizer=False),
+        "plain": write_model(tmp_path / "plain.gguf"),
+    }
+    models = [word for name, path in made.items() for word in ("-m", f"{name}={path}")]
+    with running("serve", "-m", f"good={tiny_model}", *models, "-p", "0") as server:
+        ready(server)
+
+        def asked(model: str, path: str, **body: object) -> tuple[int, str]:
+            answer = httpx.post(
+                f"{server.url}/v1/{path}", json={"model": model, **body}, timeout=PATIENCE
+            )
+            return answer.status_code, answer.json().get("error", {}).get("message", "")
+
+        status, message = asked("foreign", "completions", prompt="x")
+        assert (status, "'foo'" in message) == (500, True)
+        status, message = asked("mute", "completions", prompt="x")
+        assert (status, "tokenizer" in message) == (500, True)
+        status, message = asked("plain", "chat/completions", messages=[HELLO])
+        assert (status, "/v1/completions" in message) == (400, True)
+        assert asked("plain", "completions", prompt="x", max_tokens=3) == (200, "")
+        assert "Paris" in capital(server.url, "good")
 
 
 def test_a_worker_that_dies_is_replaced(tiny_model: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -85,6 +87,13 @@ def test_a_terminal_sees_an_updating_line_that_goes_away() -> None:
     assert "\r\x1b[Kloading a 42%\r\x1b[K  a: ready" in text
 
 
+def test_an_updating_line_stays_on_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    Progress(stream).update("loading " + ", ".join("abcdefgh"))
+    assert stream.getvalue() == "\r\x1b[Kloading a, b, c, d,"
+
+
 def test_a_model_that_loads_later_is_not_waited_for() -> None:
     assert "loads when it is first asked for" in watched(
         Backend([status("a", ModelState.UNLOADED)]), io.StringIO()
@@ -94,8 +103,25 @@ def test_a_model_that_loads_later_is_not_waited_for() -> None:
 def test_nothing_to_serve_is_an_error_with_the_reasons() -> None:
     stream = io.StringIO()
     with pytest.raises(ModelError, match="nothing to serve"):
-        watched(Backend([status("a", FAILED, "no memory")]), stream)
+        watched(Backend([status("a", FAILED, "no memory"), status("b", FAILED, "no file")]), stream)
     assert "a: failed: no memory" in stream.getvalue()
+    assert "b: failed: no file" in stream.getvalue()
+
+
+def test_the_only_model_s_failure_is_told_once_as_the_error() -> None:
+    stream = io.StringIO()
+    with pytest.raises(ModelError, match=r"^no memory$"):
+        watched(Backend([status("a", LOADING)], [status("a", FAILED, "no memory")]), stream)
+    assert "no memory" not in stream.getvalue()
+
+
+def test_the_example_names_a_model_that_is_not_the_default() -> None:
+    backend = Backend([status("it's", LOADED), replace(status("b", LOADED), is_default=True)])
+    last = watched(backend, io.StringIO()).splitlines()[-2]
+    *_, body = shlex.split(last.removeprefix("Try it: "))
+    assert json.loads(body)["model"] == "it's"
+    backend = Backend([replace(status("a", LOADED), is_default=True)])
+    assert '"model"' not in watched(backend, io.StringIO())
 
 
 @pytest.mark.parametrize(

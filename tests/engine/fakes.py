@@ -3,23 +3,31 @@
 `FakeRunner` keeps real books: cells with a position, a token and the lanes that share them. It
 insists that a chunk's lane holds exactly the positions before it, and "computes" the next token as
 a function of every token the lane holds. So a wrong copy, removal or position shows as a wrong
-answer, and `reference` tells the right one.
+answer, and `reference` tells the right one. With a memory that forgets, a lane also has a state,
+which stands for the tokens that made it, and must be that of the lane's cells when rows come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mullama.types import (
+    Chunk,
     Copy,
     GenerateOptions,
     GenerateRequest,
+    Load,
+    LoadState,
     MemoryKind,
+    Op,
     Plan,
     Remove,
     Sample,
     SamplerParams,
+    Save,
+    SaveState,
     Status,
     StepOutput,
     Token,
@@ -38,11 +46,19 @@ def next_token(tokens: Sequence[Token]) -> Token:
     return state % (N_VOCAB - 1) + 1
 
 
-def reference(prompt: Sequence[Token], n: int) -> list[Token]:
+def echoing_token(tokens: Sequence[Token]) -> Token:
+    """A fake model that repeats itself: mostly a function of the last two tokens."""
+    odd = len(tokens) % 40 == 0
+    return (sum(tokens[-2:]) * 7 + odd) % 13 + 1
+
+
+def reference(
+    prompt: Sequence[Token], n: int, model: Callable[[Sequence[Token]], Token] = next_token
+) -> list[Token]:
     """What the fake model answers, `n` tokens long."""
     tokens = list(prompt)
     for _ in range(n):
-        tokens.append(next_token(tokens))
+        tokens.append(model(tokens))
     return tokens[len(prompt) :]
 
 
@@ -104,7 +120,12 @@ class FakeRunner:
     n_batch: int = 64
     n_ubatch: int = 32
     n_tile: int = 16
+    n_outputs: int = 64
     memory: MemoryKind = MemoryKind.ATTENTION
+    cell_bytes: int = 1
+    state_bytes: int = 0
+    lose: bool = False  # the next copy can't be put back
+    model: Callable[[Sequence[Token]], Token] = next_token
     script: list[Status] = field(default_factory=list)
     poison: Token | None = None  # a batch with this token fails, fatally
     plans: list[Plan] = field(default_factory=list)
@@ -113,6 +134,7 @@ class FakeRunner:
 
     def __post_init__(self) -> None:
         self.cells: list[Cell] = []
+        self.states: dict[int, list[Token]] = {}
 
     def lane_tokens(self, lane: int) -> list[Token]:
         held = sorted((c for c in self.cells if lane in c.lanes), key=lambda c: c.pos)
@@ -124,7 +146,9 @@ class FakeRunner:
 
     def execute(self, plan: Plan) -> StepOutput:
         self.plans.append(plan)
-        self._operate(plan)
+        self._sample_with(plan)
+        if not all(map(self._operate, plan.ops)):
+            return StepOutput(Status.LOST)
         assert plan.n_rows <= self.n_batch
         if not plan.chunks:
             return StepOutput(Status.DONE)
@@ -139,46 +163,105 @@ class FakeRunner:
         n_done = plan.n_rows // 2 if status is Status.FATAL else plan.n_rows
         return self._compute(plan, status, n_done)
 
-    def _operate(self, plan: Plan) -> None:
-        for op in plan.ops:
-            if self.memory is MemoryKind.RECURRENT:
-                assert isinstance(op, Remove), "a state can't be shared"
-                assert (op.start, op.end) == (0, -1), "a state can't be cut"
-            if isinstance(op, Copy):
-                held = self.lane_tokens(op.src)
-                assert len(held) >= op.end, f"{op}: the source holds {len(held)} positions"
-                for cell in self.cells:
-                    if op.src in cell.lanes and op.start <= cell.pos < op.end:
-                        cell.lanes.add(op.dst)
-            else:
-                for cell in self.cells:
-                    if cell.pos >= op.start and (op.end < 0 or cell.pos < op.end):
-                        cell.lanes.discard(op.lane)
-                self.cells = [c for c in self.cells if c.lanes]
+    def _sample_with(self, plan: Plan) -> None:
         for opened in plan.opened:
             assert opened.key not in self.samplers
             self.samplers[opened.key] = opened.params
         for key in plan.closed:
             del self.samplers[key]
 
+    def _operate(self, op: Op) -> bool:
+        match op:
+            case Copy():
+                self._copy(op)
+            case Remove():
+                self._remove(op)
+            case Save():
+                self._save(op)
+            case Load():
+                return self._load(op)
+            case SaveState():
+                assert self.memory is not MemoryKind.ATTENTION
+                assert self.states[op.lane] == self.lane_tokens(op.lane)
+                assert op.blob.end == len(self.states[op.lane])
+                op.blob.data = _packed(self.states[op.lane])
+            case LoadState():
+                assert op.blob.data is not None
+                self.states[op.lane] = _unpacked(op.blob.data)
+        return True
+
+    def _copy(self, op: Copy) -> None:
+        held = self._held(op.src, op.start, op.end)
+        assert len(held) == op.end - op.start, f"{op}: the source holds {len(held)} positions"
+        for cell in held:
+            assert not any(op.dst in c.lanes and c.pos == cell.pos for c in self.cells), op
+            cell.lanes.add(op.dst)
+        self.states[op.dst] = list(self.states.get(op.src, []))
+
+    def _remove(self, op: Remove) -> None:
+        for cell in self._held(op.lane, op.start, op.end if op.end >= 0 else 1 << 30):
+            cell.lanes.discard(op.lane)
+        self.cells = [cell for cell in self.cells if cell.lanes]
+        self.states.pop(op.lane, None)
+
+    def _save(self, op: Save) -> None:
+        held = self._held(op.lane, op.blob.start, op.blob.end)
+        assert len(held) == op.blob.end - op.blob.start, f"{op}: {len(held)} positions"
+        op.blob.data = _packed([cell.token for cell in sorted(held, key=lambda cell: cell.pos)])
+
+    def _load(self, op: Load) -> bool:
+        blob, self.lose, lost = op.blob, False, self.lose
+        assert blob.data is not None
+        tokens = _unpacked(blob.data)
+        assert blob.start <= op.start < op.end <= blob.end
+        assert len(self.cells) + len(tokens) <= self.n_cells, "no room for a copy"
+        assert not self._held(op.lane, op.start, op.end), "a lane that holds these already"
+        for pos in range(op.start, op.end):
+            self.cells.append(Cell(pos, tokens[pos - blob.start], {op.lane}))
+        self.states.pop(op.lane, None)
+        return not lost
+
+    def _held(self, lane: int, start: int, end: int) -> list[Cell]:
+        return [c for c in self.cells if lane in c.lanes and start <= c.pos < end]
+
     def _compute(self, plan: Plan, status: Status, n_rows: int) -> StepOutput:
         output = StepOutput(status)
         for chunk in plan.chunks:
             held = self.lane_tokens(chunk.lane)
             assert len(held) == chunk.pos, f"lane {chunk.lane}: {len(held)} held, pos {chunk.pos}"
+            if self.memory is not MemoryKind.ATTENTION:
+                assert self.states.get(chunk.lane, []) == held, "rows on a state of other tokens"
             todo = list(chunk.tokens)[: max(0, n_rows)]
             n_rows -= len(chunk.tokens)
             self.cells += [Cell(chunk.pos + i, t, {chunk.lane}) for i, t in enumerate(todo)]
             held += todo
+            self.states[chunk.lane] = list(held)
             output.lengths[chunk.lane] = len(held)
-            output.samples.append(self._sample(chunk.key, held) if chunk.sample else None)
+            output.samples.append(self._follow(chunk, held) if chunk.sample else [])
             output.scores.append([Sample(t, -1.0) for t in chunk.targets])
         return output if status is Status.DONE else StepOutput(status, lengths=output.lengths)
+
+    def _follow(self, chunk: Chunk, held: list[Token]) -> list[Sample]:
+        drawn = []
+        for n_left in range(chunk.n_draft, -1, -1):
+            sample = self._sample(chunk.key, held[: len(held) - n_left])
+            drawn.append(sample)
+            if n_left and sample.token != chunk.tokens[-n_left]:
+                break
+        return drawn
 
     def _sample(self, key: int, held: list[Token]) -> Sample:
         assert key in self.samplers, "sampling without a sampler"
         forced = self.forced.get(key)
-        return Sample(forced.pop(0) if forced else next_token(held), -0.5, ((1, -0.5), (2, -1.5)))
+        return Sample(forced.pop(0) if forced else self.model(held), -0.5, ((1, -0.5), (2, -1.5)))
+
+
+def _packed(tokens: list[Token]) -> memoryview:
+    return memoryview(array("i", tokens).tobytes())
+
+
+def _unpacked(data: memoryview) -> list[Token]:
+    return list(array("i", bytes(data)))
 
 
 class FakeClock:

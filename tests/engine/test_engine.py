@@ -137,7 +137,7 @@ def test_an_unexpected_error_fails_every_request_and_is_raised() -> None:
 def test_an_idle_engine_notices_wrong_books(caplog: pytest.LogCaptureFixture) -> None:
     clock = iter(range(0, 10_000, 100))
     engine = Engine(FakeRunner(), FakeVocab(), emit=Inbox(), clock=lambda: float(next(clock)))
-    engine._scheduler._cells.n_private += 1
+    engine._scheduler._residents.cells.n_private += 1
     thread = threading.Thread(target=engine.run)
     thread.start()
     engine.close()

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mullama.engine.cells import Cells
-from mullama.engine.prefix_cache import NO_LANE, Node, PrefixCache, common_length, tokens_of
+from mullama.engine.prefix_cache import Match, PrefixCache
+from mullama.engine.radix import NO_LANE, Node, common_length, tokens_of
 from mullama.types import Copy, Remove
 
 
@@ -20,7 +21,7 @@ class World:
     def start(self, text: str, namespace: object = None) -> tuple[int, Node, array[int]]:
         tokens = tokens_of(map(ord, text))
         lane = self.cells.take_lane()
-        return lane, self.cache.attach(lane, tokens, len(tokens), namespace), tokens
+        return lane, self.cache.attach(lane, tokens, len(tokens), namespace).node, tokens
 
     def compute(self, lane: int, node: Node, tokens: array[int]) -> Node:
         self.cells.compute(len(tokens) - node.end)
@@ -30,7 +31,7 @@ class World:
         """A whole life of a sequence; returns how much of it was cached."""
         lane, node, tokens = self.start(text, namespace)
         n_cached = node.end
-        self.cache.detach(self.compute(lane, node, tokens), lane)
+        self.cache.detach(Match(self.compute(lane, node, tokens)), lane)
         self.check()
         return n_cached
 
@@ -94,8 +95,8 @@ def test_what_two_sequences_computed_at_once_is_kept_once() -> None:
     assert world.cells.n_private == 0
     assert world.cells.n_cached == 5
     assert world.cache.ops == [Remove(second[0], 0, 5), Copy(first[0], second[0], 0, 5)]
-    world.cache.detach(node, first[0])
-    world.cache.detach(other, second[0])
+    world.cache.detach(Match(node), first[0])
+    world.cache.detach(Match(other), second[0])
     world.check()
 
 

@@ -1,5 +1,6 @@
 """Random lives of an engine: whatever is submitted, cancelled, evicted or fails, in any order,
-every answer is the one a bare loop gives, and the books are right after every step."""
+every answer is the one a bare loop gives, and the books are right after every step. With and
+without a host tier (one that is always too small), and for every kind of memory."""
 
 from __future__ import annotations
 
@@ -10,19 +11,54 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mullama.engine.scheduler import EngineOptions, Scheduler
-from mullama.types import Delta, Event, Failed, Finished, FinishReason, Status, Token
-from tests.engine.fakes import FakeClock, FakeRunner, FakeVocab, reference, request
+from mullama.engine.tiers import TierOptions
+from mullama.types import (
+    Delta,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    MemoryKind,
+    Status,
+    Token,
+)
+from tests.engine.fakes import (
+    FakeClock,
+    FakeRunner,
+    FakeVocab,
+    echoing_token,
+    next_token,
+    reference,
+    request,
+)
 
 # Few distinct beginnings, so that prompts share prefixes often.
 BEGINNINGS = [list(range(1, 40)), list(range(1, 25)) + list(range(60, 70)), [2, 3], [50] * 20]
 
 
 class EngineLife(RuleBasedStateMachine):
+    memory = MemoryKind.ATTENTION
+    ram = 0
+    draft_tokens = 0
+    model = staticmethod(next_token)
+    seconds_per_row = 0.001
+
     def __init__(self) -> None:
         super().__init__()
-        self.runner = FakeRunner(n_cells=160, n_lanes=6, n_batch=48, n_ubatch=16)
+        self.runner = FakeRunner(
+            n_cells=160,
+            n_lanes=6,
+            n_batch=48,
+            n_ubatch=16,
+            memory=self.memory,
+            state_bytes=40,
+            model=self.model,
+        )
         self.clock = FakeClock()
-        options = EngineOptions(n_parallel=4, target_gap=0.005)
+        tiers = TierOptions(ram=self.ram, min_tokens=4)
+        options = EngineOptions(
+            n_parallel=4, target_gap=0.005, tiers=tiers, draft_tokens=self.draft_tokens
+        )
         self.scheduler = Scheduler(options, self.runner, FakeVocab(), self.clock)
         self.next_id = 0
         self.prompts: dict[int, tuple[list[Token], int]] = {}
@@ -35,6 +71,8 @@ class EngineLife(RuleBasedStateMachine):
         max_tokens=st.integers(0, 60),
         n=st.integers(1, 3),
         cache_prompt=st.booleans(),
+        priority=st.integers(0, 1),
+        caller=st.sampled_from("ab"),
     )
     def submit(
         self,
@@ -43,10 +81,13 @@ class EngineLife(RuleBasedStateMachine):
         max_tokens: int,
         n: int,
         cache_prompt: bool,
+        priority: int,
+        caller: str,
     ) -> None:
         self.next_id += 1
         prompt = beginning + tail
-        one = request(self.next_id, prompt, max_tokens, n=n, cache_prompt=cache_prompt)
+        options = {"cache_prompt": cache_prompt, "priority": priority, "caller": caller}
+        one = request(self.next_id, prompt, max_tokens, n=n, **options)
         self.scheduler.check(one)
         self.prompts[one.id] = prompt, min(max_tokens, 160 - len(prompt))
         self.open[one.id] = n
@@ -71,14 +112,20 @@ class EngineLife(RuleBasedStateMachine):
 
     @rule(n=st.integers(1, 100))
     def evict(self, n: int) -> None:
-        self.scheduler._cache.evict(n)
+        self.scheduler._residents.cache.evict(n)
+
+    @rule()
+    def lose(self) -> None:
+        self.runner.lose = True
+        self.step()
+        self.runner.lose = False
 
     def step(self) -> None:
         plan = self.scheduler.plan()
         output = self.runner.execute(plan)
-        if plan.chunks:
-            self.clock.now += 0.001 * plan.n_rows
-            self.take(self.scheduler.apply(plan, output, 0.001 * plan.n_rows))
+        seconds = 0.001 + self.seconds_per_row * plan.n_rows
+        self.clock.now += seconds
+        self.take(self.scheduler.apply(plan, output, seconds))
 
     def take(self, events: list[Event]) -> None:
         for event in events:
@@ -96,10 +143,10 @@ class EngineLife(RuleBasedStateMachine):
         prompt, n = self.prompts[event.id]
         answer = self.answers[event.id, event.index]
         if event.reason is FinishReason.LENGTH:
-            assert answer == reference(prompt, n)
+            assert answer == reference(prompt, n, self.model)
         else:
             assert event.reason is FinishReason.CANCELLED
-            assert answer == reference(prompt, len(answer))
+            assert answer == reference(prompt, len(answer), self.model)
 
     @invariant()
     def the_books_are_right(self) -> None:
@@ -116,7 +163,41 @@ class EngineLife(RuleBasedStateMachine):
         snapshot = self.scheduler.snapshot()
         assert len(self.runner.cells) == snapshot.n_cells_cached
         assert snapshot.n_cells_free + snapshot.n_cells_cached == self.runner.n_cells
+        tier = self.scheduler._residents.tier
+        assert tier is None or tier.n_bytes <= self.ram
 
 
-EngineLife.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-test_any_life_of_an_engine = EngineLife.TestCase
+class TieredLife(EngineLife):
+    ram = 2000
+
+
+class RecurrentLife(EngineLife):
+    memory = MemoryKind.RECURRENT
+    ram = 4000
+
+
+class ForgetfulLife(EngineLife):
+    """Without a host tier there is nowhere to save a state."""
+
+    memory = MemoryKind.WINDOW
+
+
+class DraftLife(EngineLife):
+    """A model that repeats itself, on a machine where rows cost nothing."""
+
+    ram = 2000
+    draft_tokens = 4
+    model = staticmethod(echoing_token)
+    seconds_per_row = 0.0
+
+
+def _case(machine: type[EngineLife]) -> object:
+    machine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    return machine.TestCase
+
+
+test_any_life_of_an_engine = _case(EngineLife)
+test_any_life_with_a_host_tier = _case(TieredLife)
+test_any_life_of_a_memory_that_forgets = _case(RecurrentLife)
+test_any_life_of_a_memory_that_forgets_without_a_host_tier = _case(ForgetfulLife)
+test_any_life_with_drafts = _case(DraftLife)

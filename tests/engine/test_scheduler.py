@@ -6,15 +6,13 @@ from collections import defaultdict
 
 import pytest
 
-from mullama.engine.scheduler import EngineOptions, Scheduler
+from mullama.engine.scheduler import EngineOptions
 from mullama.errors import ContextLengthExceeded, Overloaded
 from mullama.types import (
     Delta,
-    Event,
     Failed,
     Finished,
     FinishReason,
-    GenerateRequest,
     MemoryKind,
     PromptScored,
     SamplerParams,
@@ -22,69 +20,8 @@ from mullama.types import (
     Status,
     Token,
 )
-from tests.engine.fakes import (
-    EOG,
-    FakeClock,
-    FakeRunner,
-    FakeVocab,
-    reference,
-    request,
-)
-
-
-class Bench:
-    """A scheduler on a fake runner, stepped by hand; each step takes `seconds_per_row` a row."""
-
-    def __init__(
-        self,
-        options: EngineOptions | None = None,
-        *,
-        seconds_per_row: float = 0.001,
-        **runner: object,
-    ) -> None:
-        self.runner = FakeRunner(**runner)  # type: ignore[arg-type]
-        self.clock = FakeClock()
-        self.scheduler = Scheduler(options or EngineOptions(), self.runner, FakeVocab(), self.clock)
-        self.seconds_per_row = seconds_per_row
-        self.events: list[Event] = []
-
-    def add(self, *requests: GenerateRequest) -> None:
-        for one in requests:
-            self.scheduler.check(one)
-            self.events += self.scheduler.add(one)
-
-    def step(self) -> list[int]:
-        """One step; returns the rows of each of its chunks."""
-        plan = self.scheduler.plan()
-        output = self.runner.execute(plan)
-        if plan.chunks:
-            seconds = plan.n_rows * self.seconds_per_row
-            self.clock.now += seconds
-            self.events += self.scheduler.apply(plan, output, seconds)
-        self.scheduler.audit(self.runner)
-        return [len(chunk.tokens) for chunk in plan.chunks]
-
-    def run(self, limit: int = 1000) -> None:
-        for _ in range(limit):
-            if not self.scheduler.has_work:
-                return
-            self.step()
-        raise AssertionError("the work does not end")
-
-    def tokens(self) -> dict[tuple[int, int], list[Token]]:
-        found: dict[tuple[int, int], list[Token]] = defaultdict(list)
-        for event in self.events:
-            if isinstance(event, Delta):
-                found[event.id, event.index] += event.tokens
-        return found
-
-    def finished(self, id: int = 1, index: int = 0) -> Finished:
-        ends = [e for e in self.events if isinstance(e, Finished)]
-        return next(e for e in ends if (e.id, e.index) == (id, index))
-
-    @property
-    def n_computed(self) -> int:
-        return sum(plan.n_rows for plan in self.runner.plans)
+from tests.engine.bench import Bench
+from tests.engine.fakes import EOG, reference, request
 
 
 def test_an_answer_is_what_the_model_says() -> None:
@@ -417,7 +354,7 @@ def test_timings_tell_waiting_prompt_and_generation_apart() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.FATAL, Status.ABORTED])
-def test_memory_that_cannot_be_cut_is_neither_shared_nor_cut(status: Status) -> None:
+def test_without_a_host_tier_a_memory_that_forgets_is_not_shared(status: Status) -> None:
     bench = Bench(memory=MemoryKind.RECURRENT, script=[Status.DONE, status])
     prompt = list(range(1, 40))
     bench.add(request(1, prompt, 3), request(2, prompt, 3))

@@ -9,7 +9,7 @@ from typing import Any
 
 from mullama.errors import InvalidRequest
 from mullama.host.running import Parts
-from mullama.types import GenerateOptions, Plan, SamplerParams, StepOutput, Token
+from mullama.types import GenerateOptions, Pair, Plan, SamplerParams, StepOutput, Token
 from tests.engine import fakes
 
 BOS = 95
@@ -22,10 +22,13 @@ class Vocab(fakes.FakeVocab):
 
     bos: int | None = BOS
 
-    def __init__(self, *, bos: int | None = BOS, adds: bool = True, infills: bool = True) -> None:
+    def __init__(
+        self, *, bos: int | None = BOS, adds: bool = True, infills: bool = True, pairs: bool = True
+    ) -> None:
         self.bos = bos
         self._adds = adds and bos is not None
         self._infills = infills
+        self._pairs = pairs
 
     def tokenize(
         self, text: str, *, add_special: bool = True, parse_special: bool = False
@@ -38,6 +41,14 @@ class Vocab(fakes.FakeVocab):
             return None
         return [90, *self.tokenize(prefix, add_special=False), 91, len(suffix)]
 
+    def pair(self, query: str, document: str) -> Pair | None:
+        """BOS, query, EOS, document, EOS."""
+        if not self._pairs:
+            return None
+        before = [BOS, *self.tokenize(query, add_special=False), EOS]
+        tokens = [*before, *self.tokenize(document, add_special=False), EOS]
+        return Pair(tokens, len(before), len(tokens) - 1)
+
 
 class Template:
     """Roles and contents, one after the other."""
@@ -46,13 +57,15 @@ class Template:
         self,
         messages: Sequence[dict[str, Any]],
         *,
+        tools: Sequence[dict[str, Any]] = (),
         add_generation_prompt: bool = True,
         continue_final_message: bool = False,
         **kwargs: Any,
     ) -> str:
         if "refuse" in kwargs:
             raise InvalidRequest("the template refuses")
-        text = "".join(f"{m['role']}:{m['content']};" for m in messages)
+        text = "".join(f"tool:{tool['function']['name']};" for tool in tools)
+        text += "".join(f"{m['role']}:{m['content']};" for m in messages)
         return kwargs.get("begin", "") + text + ("assistant:" if add_generation_prompt else "")
 
 
@@ -90,6 +103,7 @@ class Embedder:
     n_ctx = 16
     n_batch = 32
     n_lanes = 4
+    ranks = False
 
     def __init__(self) -> None:
         self.gate = Event()
@@ -108,11 +122,24 @@ class Embedder:
         self.closed = True
 
 
+class Ranker(Embedder):
+    """A pair's log-odds are its length."""
+
+    n_embd = 1
+    ranks = True
+
+    def embed(self, inputs: Sequence[Sequence[Token]]) -> list[bytes]:
+        return [vector[:4] for vector in super().embed(inputs)]
+
+
 class Model:
     """All parts of a made-up model, and what became of them."""
 
-    def __init__(self, *, generates: bool = True, template: bool = True, **facts: Any) -> None:
+    def __init__(
+        self, *, generates: bool = True, ranks: bool = False, template: bool = True, **facts: Any
+    ) -> None:
         self.runner = Runner(**facts) if generates else None
+        self._embedder = Ranker if ranks else Embedder
         self.embedders: list[Embedder] = []
         self.embedder_error: Exception | None = None
         self.closed = False
@@ -127,7 +154,7 @@ class Model:
     def _open_embedder(self) -> Embedder:
         if self.embedder_error is not None:
             raise self.embedder_error
-        self.embedders.append(Embedder())
+        self.embedders.append(self._embedder())
         return self.embedders[-1]
 
     def _close(self) -> None:

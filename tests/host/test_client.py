@@ -27,8 +27,12 @@ from mullama.types import (
     Finished,
     FinishReason,
     GenerateOptions,
+    RerankRequest,
+    RerankResult,
     Started,
     Timings,
+    TokenizeRequest,
+    TokenizeResult,
 )
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +94,7 @@ def delta(id: int, text: str, index: int = 0) -> Delta:
 
 
 def finished(id: int, index: int = 0) -> Finished:
-    return Finished(id, index, FinishReason.STOP, None, 2, 0, 1, Timings())
+    return Finished(id, index, FinishReason.STOP, None, 2, 0, 0, 0, 1, Timings())
 
 
 async def collect(events: AsyncIterator[Event]) -> list[Event]:
@@ -214,6 +218,47 @@ async def test_a_slow_reader_delays_nobody() -> None:
         )
 
 
+async def test_a_reader_that_is_too_far_behind_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "MAX_UNREAD", 10_000)
+    async with connected() as (client, worker):
+        stuck = client.generate(ask())
+        first = asyncio.ensure_future(anext(stuck))
+        a = (await worker.read()).id
+        worker.emit(Started(a, 2))
+        await first
+        for _ in range(100):
+            worker.emit(delta(a, "x" * 200))
+        assert await worker.read() == frames.Cancel(a)
+        worker.emit(delta(a, "late"), finished(a))
+        other = await soon(client, ask())
+        b = (await worker.read()).id
+        worker.emit(finished(b))
+        assert await other == [finished(b)]
+        with pytest.raises(Overloaded, match="behind") as raised:
+            await collect(stuck)
+    assert raised.value.code == "slow_reader"
+
+
+async def test_an_answer_of_any_length_is_read_when_its_reader_keeps_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "MAX_UNREAD", 1_000)
+    async with connected() as (client, worker):
+        events = client.generate(ask())
+        first = asyncio.ensure_future(anext(events))
+        a = (await worker.read()).id
+        worker.emit(Started(a, 2))
+        await first
+        for _ in range(20):
+            two = [delta(a, "x" * 400), delta(a, "y" * 400)]
+            worker.emit(*two)
+            assert [await anext(events), await anext(events)] == two
+        worker.emit(finished(a))
+        assert await collect(events) == [finished(a)]
+
+
 @pytest.mark.parametrize("value", ["\ud800", 2**70])
 async def test_a_request_that_can_not_be_sent_is_invalid(value: object) -> None:
     async with connected() as (client, worker):
@@ -231,6 +276,24 @@ async def test_vectors_come_back() -> None:
         assert sent == frames.Embed(sent.id, EmbedRequest(("a",)))
         worker.send(frames.Embedded(sent.id, RESULT))
         assert await task == RESULT
+
+
+async def test_scores_tokens_and_text_come_back() -> None:
+    rerank, tokenize = RerankRequest("q", ("d",)), TokenizeRequest("a")
+    scores, tokens = RerankResult((0.5,), 3), TokenizeResult((1, 2), (b"a", b"\xff"), "p")
+    async with connected() as (client, worker):
+        task: asyncio.Task[Any] = asyncio.create_task(client.rerank(rerank))
+        assert await worker.read() == frames.Rerank(1, rerank)
+        worker.send(frames.Reranked(1, scores))
+        assert await task == scores
+        task = asyncio.create_task(client.tokenize(tokenize))
+        assert await worker.read() == frames.Tokenize(2, tokenize)
+        worker.send(frames.Tokenized(2, tokens))
+        assert await task == tokens
+        task = asyncio.create_task(client.detokenize((1, 2)))
+        assert await worker.read() == frames.Detokenize(3, (1, 2))
+        worker.send(frames.Detokenized(3, "ab"))
+        assert await task == "ab"
 
 
 async def test_a_refused_embedding_is_raised() -> None:
@@ -304,7 +367,7 @@ async def test_nonsense_ends_the_connection() -> None:
 
 async def test_loading_is_followed_until_the_model_is_ready() -> None:
     async with connected() as (client, worker):
-        load = frames.Load("/m.gguf", ModelOptions(), 20)
+        load = frames.Load(b"/m.gguf", ModelOptions(), 20)
         client.load(load)
         assert await worker.read() == load
         worker.send(frames.Loading(0.25), frames.Ready(4096))

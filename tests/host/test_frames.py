@@ -19,6 +19,7 @@ from mullama.types import (
     Finished,
     FinishReason,
     GenerateOptions,
+    Progress,
     PromptScored,
     SamplerParams,
     Started,
@@ -31,7 +32,7 @@ OPTIONS = GenerateOptions(
     sampler=SamplerParams(temperature=0.0, logit_bias=((5, -1.0),)), stop=("\n", "é"), logprobs=2
 )
 TO_WORKER: list[frames.ToWorker] = [
-    frames.Load("/models/m.gguf", ModelOptions(context_size=512), 20),
+    frames.Load(b"/models/\xff.gguf", ModelOptions(context_size=512), 20),
     frames.Chat(1, ChatRequest(({"role": "user", "content": [{"type": "text"}]},), OPTIONS)),
     frames.Complete(2, CompletionRequest("Once", OPTIONS, suffix="end")),
     frames.Complete(3, CompletionRequest((1, 2, 3))),
@@ -43,10 +44,11 @@ TO_WORKER: list[frames.ToWorker] = [
 LOGPROB = TokenLogprob(7, b"\xc3", -0.5, ((7, b"\xc3", -0.5), (8, b"x", -2.0)))
 STEP = [
     Started(1, 3, (1, 2, 3), "abc"),
+    Progress(1, 3, 1, 2, 0.5),
     PromptScored(1, (None, LOGPROB)),
     Delta(1, 0, "héllo", 2, (4, 5), (LOGPROB, LOGPROB)),
     Delta(2, 1, "", 1),
-    Finished(2, 1, FinishReason.LENGTH, None, 3, 2, 9, Timings(0.1, 0.2, 0.3)),
+    Finished(2, 1, FinishReason.LENGTH, None, 3, 2, 1, 1, 9, Timings(0.1, 0.2, 0.3)),
     Failed(3, ERROR),
 ]
 FROM_WORKER: list[frames.FromWorker] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import struct
@@ -35,8 +36,12 @@ from mullama.types import (
     FinishReason,
     GenerateOptions,
     ModelState,
+    RerankRequest,
+    RerankResult,
     Started,
     Timings,
+    TokenizeRequest,
+    TokenizeResult,
 )
 
 TIMEOUT = 10
@@ -116,6 +121,12 @@ class FakeProcess:
                     self._send(frames.Events.of([finished(id)]))
             case frames.Embed(id=id):
                 self._send(frames.Embedded(id, EmbedResult((b"\0" * 4,), 1, 2)))
+            case frames.Rerank(id=id):
+                self._send(frames.Reranked(id, RerankResult((0.5,), 3)))
+            case frames.Tokenize(id=id):
+                self._send(frames.Tokenized(id, TokenizeResult((1, 2))))
+            case frames.Detokenize(id=id):
+                self._send(frames.Detokenized(id, "ab"))
             case frames.Cancel(id=id):
                 self.cancelled.append(id)
             case frames.Count():
@@ -129,7 +140,7 @@ class FakeProcess:
 
 
 def finished(id: int) -> Finished:
-    return Finished(id, 0, FinishReason.STOP, None, 2, 0, 1, Timings())
+    return Finished(id, 0, FinishReason.STOP, None, 2, 0, 0, 0, 1, Timings())
 
 
 class Fixture:
@@ -141,9 +152,10 @@ class Fixture:
         self.spawned: dict[str, list[FakeProcess]] = {"a": [], "b": []}
         self.hosts: list[Host] = []
 
-    def host(self, **options: Any) -> Host:
+    def host(self, model_options: ModelOptions | None = None, **options: Any) -> Host:
         paths = {name: write_model(self.folder / f"{name}.gguf") for name in self.spawned}
-        host = Host(paths, ModelOptions(), ServerOptions(**options), spawn=self._spawn)
+        models = model_options or ModelOptions()
+        host = Host(paths, models, ServerOptions(**options), spawn=self._spawn)
         self.hosts.append(host)
         return host
 
@@ -264,6 +276,14 @@ async def test_vectors_come_from_the_worker(fixture: Fixture) -> None:
     assert result.n_tokens == 2
 
 
+async def test_scores_tokens_and_text_come_from_the_worker(fixture: Fixture) -> None:
+    host = fixture.host()
+    assert await host.rerank("a", RerankRequest("q", ("d",))) == RerankResult((0.5,), 3)
+    assert await host.tokenize("b", TokenizeRequest("ab")) == TokenizeResult((1, 2))
+    assert await host.detokenize("b", [1, 2]) == "ab"
+    assert [len(processes) for processes in fixture.spawned.values()] == [1, 1]
+
+
 async def test_a_request_does_not_wait_longer_than_it_should(fixture: Fixture) -> None:
     host = fixture.host(load_wait=0)
     await host.start()
@@ -286,6 +306,68 @@ async def test_a_load_failure_reaches_everyone_who_waits(fixture: Fixture) -> No
     assert [error.message for error in errors] == [reason.message] * 2
     status = host.model("a")
     assert (status.state, status.error) == (ModelState.FAILED, reason.message)
+
+
+@pytest.mark.parametrize(("watched", "n_lines"), [(True, 0), (False, 1)])
+async def test_what_comes_of_a_start_is_logged_where_nobody_watches(
+    fixture: Fixture, caplog: pytest.LogCaptureFixture, watched: bool, n_lines: int
+) -> None:
+    """`serve` used to tell a failed load twice: once itself, once in the log."""
+    reason = ErrorInfo("ModelError", "unknown model architecture: 'foo'")
+    fixture.make = lambda: FakeProcess(frames.LoadFailed(reason))
+    host = fixture.host()
+    with caplog.at_level(logging.INFO, "mullama.host"):
+        if watched:
+            await host.start()
+            await until(lambda: host.model("a").state is ModelState.FAILED)
+        else:
+            await error_of(host)
+    assert sum("[a] unknown model" in line for line in caplog.messages) == n_lines
+
+
+async def test_a_worker_that_can_not_be_talked_to_fails_its_requests(fixture: Fixture) -> None:
+    """Its requests used to wait for a model that stayed loading for ever."""
+
+    class Mute(FakeProcess):
+        async def listen(self) -> None:
+            await super().listen()
+            raise OSError("Too many open files")
+
+    fixture.make = Mute
+    host = fixture.host()
+    error = await error_of(host)
+    assert isinstance(error, ModelError)
+    assert "Too many open files" in error.message
+    assert host.model("a").state is ModelState.FAILED
+    assert fixture.spawned["a"][0].gone.is_set()
+
+
+async def test_no_more_requests_wait_for_a_model_than_its_queue_takes(fixture: Fixture) -> None:
+    process = FakeProcess()
+    process.may_load.clear()
+    fixture.make = lambda: process
+    host = fixture.host(model_options=ModelOptions(queue_size=2))
+    waiting = [asyncio.create_task(text(host)) for _ in range(2)]
+    await until(lambda: host.model("a").n_active == 2)
+    error = await error_of(host)
+    assert isinstance(error, Overloaded)
+    assert error.code == "queue_full"
+    assert error.retry_after is not None
+    process.may_load.set()
+    assert await asyncio.gather(*waiting) == ["x", "x"]
+
+
+async def test_a_model_s_file_may_have_any_name(fixture: Fixture, tmp_path: Path) -> None:
+    r"""The name b"\xff.gguf" is no text; such a model used to be loading for ever."""
+    name = os.fsdecode(b"\xff.gguf")
+    host = Host(
+        {"odd": write_model(tmp_path / name)},
+        ModelOptions(),
+        ServerOptions(),
+        spawn=lambda _: FakeProcess(),
+    )
+    fixture.hosts.append(host)
+    assert await text(host) == "x"
 
 
 async def test_a_model_that_keeps_failing_is_not_tried_all_the_time(fixture: Fixture) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import struct
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
-from mullama.errors import InvalidRequest, ModelError
-from mullama.host.prepare import Preparer, result
+from mullama.errors import InvalidRequest
+from mullama.host.prepare import Preparer
 from mullama.types import (
     ChatRequest,
     CompletionRequest,
-    EmbedRequest,
     GenerateOptions,
     SamplerParams,
     Token,
+    TokenizeRequest,
+    TokenizeResult,
 )
 from tests.host.fakes import BOS, EOS, Template, Vocab
 
@@ -42,14 +39,6 @@ def refusal(request: ChatRequest | CompletionRequest, vocab: Vocab | None = None
     with pytest.raises(InvalidRequest) as caught:
         preparer(vocab).generate(7, request)
     return caught.value
-
-
-def vectors(*rows: Sequence[float]) -> list[bytes]:
-    return [struct.pack(f"<{len(row)}f", *row) for row in rows]
-
-
-def unpacked(rows: Sequence[bytes]) -> list[list[float]]:
-    return [list(struct.unpack(f"<{len(row) // 4}f", row)) for row in rows]
 
 
 def test_a_chat_is_rendered_and_begins_with_bos_but_does_not_end_with_eos() -> None:
@@ -82,7 +71,13 @@ def test_the_generation_prompt_can_be_left_out() -> None:
     assert prompt_of(request) == (BOS, *plain("user:hello;"))
 
 
-@pytest.mark.parametrize("name", ["messages", "add_generation_prompt", "self"])
+def test_tools_reach_the_template() -> None:
+    tool = {"type": "function", "function": {"name": "now"}}
+    request = ChatRequest(HELLO, tools=(tool,))
+    assert prompt_of(request) == (BOS, *plain("tool:now;user:hello;assistant:"))
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "add_generation_prompt", "self"])
 def test_template_arguments_cannot_replace_fields_of_the_request(name: str) -> None:
     error = refusal(ChatRequest(HELLO, template_kwargs={name: False}))
     assert error.param == "chat_template_kwargs"
@@ -144,58 +139,37 @@ def test_a_suffix_is_refused_where_it_can_not_be_served() -> None:
     assert refusal(CompletionRequest((1,), suffix="b")).param == "prompt"
 
 
-def test_inputs_to_embed_get_the_models_special_tokens_and_token_lists_do_not() -> None:
-    inputs = preparer().embed(EmbedRequest(("ab", (5, 6))), 4)
-    assert inputs == [[BOS, *plain("ab"), EOS], (5, 6)]
+def test_a_texts_tokens_with_and_without_the_special_ones() -> None:
+    ask = preparer().tokenize
+    assert ask(TokenizeRequest("ab")).tokens == (BOS, *plain("ab"), EOS)
+    assert ask(TokenizeRequest("ab", add_special=False)).tokens == plain("ab")
+    assert ask(TokenizeRequest("^", add_special=False)).tokens == (BOS,)
+    assert ask(TokenizeRequest("^", add_special=False, parse_special=False)).tokens == plain("^")
+    assert ask(TokenizeRequest("", add_special=False)) == TokenizeResult(())
 
 
-@pytest.mark.parametrize("dimensions", [-1, 0, 5])
-def test_dimensions_beyond_the_models_are_refused(dimensions: int) -> None:
-    with pytest.raises(InvalidRequest, match=r"4\s+components") as caught:
-        preparer().embed(EmbedRequest(("a",), dimensions=dimensions), 4)
-    assert caught.value.param == "dimensions"
+def test_a_conversation_is_tokenized_as_it_would_be_answered() -> None:
+    chat = ChatRequest(HELLO)
+    result = preparer().tokenize(TokenizeRequest(chat))
+    assert result == TokenizeResult(prompt_of(chat), (), "user:hello;assistant:")
 
 
-def test_an_input_without_any_token_is_named() -> None:
-    bare = preparer(Vocab(bos=None))
-    for item in ("", ()):
-        with pytest.raises(InvalidRequest, match=r"input\[1\] is empty"):
-            bare.embed(EmbedRequest(("a", item)), 4)
+def test_pieces_are_each_tokens_bytes() -> None:
+    result = preparer().tokenize(TokenizeRequest("ab", add_special=False, with_pieces=True))
+    assert result.pieces == tuple(Vocab().piece(token, special=True) for token in plain("ab"))
 
 
-def test_a_token_out_of_range_in_an_input_is_named() -> None:
-    with pytest.raises(InvalidRequest, match=f"input holds token {N_VOCAB},"):
-        preparer().embed(EmbedRequest(("a", (1, N_VOCAB))), 4)
+def test_a_model_without_a_template_tokenizes_no_conversation() -> None:
+    bare = Preparer(Vocab(), None)
+    with pytest.raises(InvalidRequest, match="no chat template") as caught:
+        bare.tokenize(TokenizeRequest(ChatRequest(HELLO)))
+    assert caught.value.param == "messages"
 
 
-def test_vectors_are_scaled_to_unit_length() -> None:
-    answer = result(vectors([3, 4, 0], [0, 0, 2]), dimensions=None, normalize=True, n_tokens=9)
-    assert unpacked(answer.vectors) == [pytest.approx([0.6, 0.8, 0]), [0, 0, 1]]
-    assert (answer.n_embd, answer.n_tokens) == (3, 9)
-
-
-def test_vectors_are_left_as_they_are_if_asked() -> None:
-    answer = result(vectors([3, 4, 0]), dimensions=None, normalize=False, n_tokens=1)
-    assert unpacked(answer.vectors) == [[3, 4, 0]]
-
-
-def test_fewer_dimensions_are_the_first_ones_normalized_again() -> None:
-    answer = result(vectors([3, 4, 12], [0, 5, 1]), dimensions=2, normalize=True, n_tokens=1)
-    assert unpacked(answer.vectors) == [pytest.approx([0.6, 0.8]), [0, 1]]
-    assert answer.n_embd == 2
-
-
-def test_a_vector_of_zeros_stays_so() -> None:
-    answer = result(vectors([0, 0]), dimensions=None, normalize=True, n_tokens=1)
-    assert unpacked(answer.vectors) == [[0, 0]]
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_vector_that_is_no_number_is_an_error(bad: float) -> None:
-    with pytest.raises(ModelError, match="NaN or infinity"):
-        result(vectors([1, bad]), dimensions=None, normalize=True, n_tokens=1)
-
-
-def test_vectors_are_contiguous_float32() -> None:
-    answer = result(vectors([1, 2, 3], [4, 5, 6]), dimensions=2, normalize=False, n_tokens=1)
-    assert [np.frombuffer(row, "<f4").tolist() for row in answer.vectors] == [[1, 2], [4, 5]]
+def test_tokens_become_text_and_bad_ones_are_named() -> None:
+    tokens = plain("ab")
+    pieces = [Vocab().piece(token, special=True) for token in tokens]
+    assert preparer().detokenize(tokens) == b"".join(pieces).decode()
+    with pytest.raises(InvalidRequest, match=f"tokens holds token {N_VOCAB},") as caught:
+        preparer().detokenize((1, N_VOCAB))
+    assert caught.value.param == "tokens"

@@ -26,6 +26,8 @@ from mullama.types import (
     Failed,
     Finished,
     FinishReason,
+    RerankRequest,
+    RerankResult,
     Started,
 )
 from tests.engine.fakes import FakeVocab, reference
@@ -139,7 +141,7 @@ def test_an_embedder_that_can_not_be_opened_fails_its_request_only(harness: Harn
 
 
 def test_an_input_that_is_too_long_is_named(harness: Harness) -> None:
-    with pytest.raises(ContextLengthExceeded, match=r"1 has 22 tokens.*\b16\b"):
+    with pytest.raises(ContextLengthExceeded, match=r"input\[1\] has 22 tokens.*\b16\b"):
         harness.running.embed(EmbedRequest(("ab", "a" * 20)))
 
 
@@ -161,6 +163,33 @@ def test_a_cancelled_embedding_is_not_computed(harness: Harness) -> None:
     assert first.result(TIMEOUT).n_embd == N_EMBD
     with pytest.raises(CancelledError):
         second.result(TIMEOUT)
+
+
+def test_a_reranking_model_ranks_and_does_nothing_else() -> None:
+    harness = Harness(Model(generates=False, ranks=True))
+    ask = RerankRequest("ab", ("c", "def"), raw=True)
+    assert harness.running.rerank(ask).result(TIMEOUT) == RerankResult((6, 8), 14)
+    with pytest.raises(InvalidRequest, match="/v1/rerank"):
+        harness.running.embed(EmbedRequest(("a",)))
+    with pytest.raises(InvalidRequest, match="/v1/rerank"):
+        harness.running.prepare(1, completion())
+    harness.running.close()
+
+
+def test_a_model_without_a_rank_head_is_told_so(harness: Harness) -> None:
+    for one in (harness, Harness(Model(generates=False))):
+        with pytest.raises(InvalidRequest, match="no rank head") as caught:
+            one.running.rerank(RerankRequest("a", ("b",)))
+        assert caught.value.param == "model"
+    one.running.close()
+    assert harness.model.embedders == []
+
+
+def test_a_pair_that_is_too_long_is_refused_before_it_waits() -> None:
+    harness = Harness(Model(generates=False, ranks=True))
+    with pytest.raises(ContextLengthExceeded, match=r"documents\[1\] has 24 tokens"):
+        harness.running.rerank(RerankRequest("a", ("b", "c" * 20)))
+    harness.running.close()
 
 
 def test_an_embedding_model_embeds_and_does_not_generate() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mullama.config import ModelOptions
 from mullama.host import sizing
-from mullama.types import ModelInfo, ModelKind
+from mullama.types import MemoryKind, ModelInfo, ModelKind
 
 GIB = 1 << 30
 
@@ -87,9 +87,22 @@ def test_a_generative_model_embeds_as_much_as_one_batch() -> None:
     assert sizing.embedding_size(info(n_ctx_train=512), ModelOptions()) == 512
 
 
-@pytest.mark.parametrize(("parallel", "expected"), [(1, 64), (16, 64), (32, 128), (1000, 256)])
+@pytest.mark.parametrize(("parallel", "expected"), [(1, 64), (16, 64), (32, 128), (1000, 255)])
 def test_lanes_leave_room_for_cached_conversations(parallel: int, expected: int) -> None:
-    assert sizing.n_lanes(ModelOptions(parallel=parallel)) == expected
+    options = ModelOptions(parallel=parallel)
+    assert sizing.n_lanes(options, MemoryKind.ATTENTION) == expected
+
+
+def test_a_memory_that_forgets_has_no_more_lanes_than_can_run() -> None:
+    assert sizing.n_lanes(ModelOptions(parallel=8), MemoryKind.RECURRENT) == 8
+    assert sizing.n_lanes(ModelOptions(parallel=8), MemoryKind.WINDOW) == 8
+
+
+def test_the_host_tier_takes_what_is_said_or_a_share_of_the_memory() -> None:
+    assert sizing.cache_bytes(ModelOptions(cache_ram="2GiB"), 1 << 30) == 2 << 30
+    assert sizing.cache_bytes(ModelOptions(cache_ram="0"), 1 << 40) == 0
+    assert sizing.cache_bytes(ModelOptions(), 16 << 30) == 2 << 30
+    assert sizing.cache_bytes(ModelOptions(), 1 << 40) == 8 << 30
 
 
 def test_memory_is_the_containers_where_that_is_less(tmp_path: Path) -> None:

@@ -25,13 +25,17 @@ from mullama.types import (
     Finished,
     FinishReason,
     PromptScored,
+    RerankRequest,
+    RerankResult,
     Started,
+    TokenizeRequest,
+    TokenizeResult,
 )
 from mullama.types import Event as EngineEvent
-from tests.host.fakes import Model, options
+from tests.host.fakes import Model, Vocab, options
 
 TIMEOUT = 10
-LOAD = frames.Load("/models/m.gguf", ModelOptions(), logging.INFO)
+LOAD = frames.Load(b"/models/m.gguf", ModelOptions(), logging.INFO)
 LARGE = "a" * worker.SMALL_FRAME
 HELLO: tuple[dict[str, Any], ...] = ({"role": "user", "content": "hello"},)
 
@@ -235,6 +239,65 @@ def test_a_cancelled_embedding_is_never_answered(server: Server) -> None:
     assert isinstance(server.read(), frames.Counted)
 
 
+def test_documents_are_ranked() -> None:
+    server = Server(Model(generates=False, ranks=True))
+    server.start()
+    server.send(frames.Rerank(5, RerankRequest("ab", ("c", "def"), raw=True)))
+    assert server.read() == frames.Reranked(5, RerankResult((6, 8), 14))
+    server.send(frames.Rerank(6, RerankRequest("ab", ("c" * 50,))))
+    refused = server.read()
+    assert isinstance(refused, frames.Refused)
+    assert (refused.id, refused.error.kind) == (6, "ContextLengthExceeded")
+
+
+@pytest.mark.parametrize("text", ["ab", LARGE], ids=["small", "large"])
+def test_text_becomes_tokens_and_tokens_text(server: Server, text: str) -> None:
+    server.send(frames.Tokenize(5, TokenizeRequest(text, add_special=False)))
+    tokens = tuple(Vocab().tokenize(text, add_special=False))
+    assert server.read() == frames.Tokenized(5, TokenizeResult(tokens))
+    server.send(frames.Detokenize(6, tokens))
+    pieces = b"".join(Vocab().piece(token, special=True) for token in tokens)
+    assert server.read() == frames.Detokenized(6, pieces.decode())
+
+
+def test_a_conversation_becomes_tokens(server: Server) -> None:
+    server.send(frames.Tokenize(5, TokenizeRequest(ChatRequest(HELLO))))
+    answer = server.read()
+    assert isinstance(answer, frames.Tokenized)
+    assert answer.result.prompt == "user:hello;assistant:"
+
+
+def test_tokens_that_the_model_lacks_are_refused_by_id(server: Server) -> None:
+    server.send(frames.Detokenize(7, (1, 99999)))
+    refused = server.read()
+    assert isinstance(refused, frames.Refused)
+    assert (refused.id, refused.error.param) == (7, "tokens")
+
+
+def test_tokens_that_nobody_waits_for_are_not_sent(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert server.running is not None
+    tokenize = server.running.tokenize
+    begun, go_on = Event(), Event()
+
+    def slowly(request: TokenizeRequest) -> TokenizeResult:
+        begun.set()
+        go_on.wait()
+        return tokenize(request)
+
+    monkeypatch.setattr(server.running, "tokenize", slowly)
+    server.send(frames.Tokenize(1, TokenizeRequest(LARGE)))
+    assert begun.wait(TIMEOUT)
+    server.send(frames.Cancel(1), frames.Count())
+    assert isinstance(server.read(), frames.Counted)
+    go_on.set()
+    server.send(frames.Tokenize(2, TokenizeRequest("a" * 3 * worker.SMALL_FRAME)))
+    answer = server.read()
+    assert isinstance(answer, frames.Tokenized)
+    assert answer.id == 2
+
+
 def test_an_answer_too_large_to_be_sent_is_an_error_of_its_request(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,7 +351,7 @@ def test_shutdown_closes_the_model_and_ends() -> None:
     ("error", "told"),
     [
         (ModelError("unknown model architecture: 'foo'"), "unknown model architecture: 'foo'"),
-        (MemoryError("too much"), "Loading /models/m.gguf failed: MemoryError: too much"),
+        (MemoryError("too much"), "Loading '/models/m.gguf' failed: MemoryError: too much"),
     ],
 )
 def test_a_failing_load_says_why_and_ends(error: Exception, told: str) -> None:

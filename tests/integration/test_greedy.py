@@ -12,7 +12,6 @@ would hide mistakes; with q8_0 it sums in f32.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,37 +21,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from mullama.engine.scheduler import EngineOptions, Scheduler
-from mullama.llama.context import ContextOptions
+from mullama.engine.tiers import TierOptions
 from mullama.llama.model import LlamaModel
 from mullama.llama.runner import LlamaRunner
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
-from mullama.types import (
-    Chunk,
-    Delta,
-    Event,
-    Finished,
-    GenerateOptions,
-    GenerateRequest,
-    OpenSampler,
-    Plan,
-    PromptScored,
-    Remove,
-    SamplerParams,
-    Status,
-    Token,
-)
+from mullama.types import Token
+from tests.integration.harness import BareLoop, Bench, context
 
 TOLERANCE = 0.05
-GREEDY = SamplerParams.greedy()
-N_CELLS = 256
-
-
-def context(n_lanes: int, n_ubatch: int) -> ContextOptions:
-    return ContextOptions(
-        N_CELLS, n_lanes=n_lanes, n_batch=512, n_ubatch=n_ubatch, type_k="q8_0", type_v="q8_0"
-    )
+Q8 = {"type_k": "q8_0", "type_v": "q8_0"}
 
 
 @pytest.fixture(scope="module")
@@ -61,113 +39,16 @@ def model(tiny_model: Path) -> Iterator[LlamaModel]:
         yield loaded
 
 
-class BareLoop:
-    """One row a call, one sequence, no engine: what every answer is measured by."""
-
-    def __init__(self, model: LlamaModel) -> None:
-        self.runner = LlamaRunner(model, context(1, 512))
-        self.eog = LlamaVocab(model).eog
-        self.key = 0
-        self.tokens: list[Token] = []
-
-    def shortfalls(self, prompt: list[Token], answer: list[Token]) -> list[float]:
-        """How far below the likeliest token each token of an answer is, in logits (nats).
-
-        Tokens that end a generation don't count: the answers here go on regardless.
-        """
-        tokens = prompt + answer
-        same = 0
-        while same < min(len(tokens), len(self.tokens)) and tokens[same] == self.tokens[same]:
-            same += 1
-        same = min(same, len(prompt) - 1)  # the rows that predict the answer are computed
-        self.runner.execute(Plan(ops=[Remove(0, same)]))
-        self.tokens = tokens
-        found = []
-        for pos in range(same, len(tokens) - 1):
-            target = tokens[pos + 1]
-            chunk = Chunk(0, 0, pos, [tokens[pos]], False, logprobs=4, targets=[target])
-            (score,) = self.runner.execute(Plan(chunks=[chunk])).scores[0]
-            if pos >= len(prompt) - 1:
-                best = next(logprob for token, logprob in score.top if token not in self.eog)
-                found.append(best - score.logprob)
-        return found
-
-    def answer(self, prompt: list[Token], n: int) -> list[Token]:
-        """The greedy answer."""
-        self.key += 1
-        self.tokens = []
-        plan = Plan(ops=[Remove(0, 0)], opened=[OpenSampler(self.key, GREEDY, ())])
-        tokens = list(prompt)
-        for pos in range(len(prompt) + n - 1):
-            sample = pos >= len(prompt) - 1
-            plan.chunks = [Chunk(self.key, 0, pos, [tokens[pos]], sample, banned=tuple(self.eog))]
-            drawn = self.runner.execute(plan).samples[0]
-            if drawn is not None:
-                tokens.append(drawn.token)
-            plan = Plan()
-        self.runner.execute(Plan(closed=[self.key]))
-        return tokens[len(prompt) :]
-
-
 @pytest.fixture(scope="module")
 def bare(model: LlamaModel) -> Iterator[BareLoop]:
-    loop = BareLoop(model)
+    loop = BareLoop(model, **Q8)
     yield loop
     loop.runner.close()
 
 
-class Bench:
-    """A scheduler on the real runner, stepped by hand."""
-
-    def __init__(self, runner: LlamaRunner, model: LlamaModel, **options: int | float) -> None:
-        self.runner = runner
-        self.scheduler = Scheduler(
-            EngineOptions(**options),  # type: ignore[arg-type]
-            runner,
-            LlamaVocab(model),
-            lambda: 0.0,
-        )
-        self.answers: dict[tuple[int, int], list[Token]] = defaultdict(list)
-        self.ended: dict[tuple[int, int], Finished] = {}
-        self.scored: list[PromptScored] = []
-
-    def add(self, id: int, prompt: list[Token], n_tokens: int, **options: object) -> None:
-        chosen = GenerateOptions(
-            **{
-                "sampler": GREEDY,
-                "max_tokens": n_tokens,
-                "ignore_eos": True,
-                "return_tokens": True,
-                **options,
-            }  # type: ignore[arg-type]
-        )
-        self.take(self.scheduler.add(GenerateRequest(id, tuple(prompt), chosen)))
-
-    def step(self) -> None:
-        plan = self.scheduler.plan()
-        output = self.runner.execute(plan)
-        if plan.chunks:
-            assert output.status is Status.DONE
-            self.take(self.scheduler.apply(plan, output, 0.001 * plan.n_rows))
-
-    def run(self) -> None:
-        while self.scheduler.has_work:
-            self.step()
-        self.scheduler.audit(self.runner)
-
-    def take(self, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, Delta):
-                self.answers[event.id, event.index] += event.tokens
-            elif isinstance(event, Finished):
-                self.ended[event.id, event.index] = event
-            elif isinstance(event, PromptScored):
-                self.scored.append(event)
-
-
 @pytest.fixture
 def bench(model: LlamaModel) -> Iterator[Bench]:
-    with LlamaRunner(model, context(16, 64)) as runner:
+    with LlamaRunner(model, context(16, 64, **Q8)) as runner:
         yield Bench(runner, model, target_gap=0.02)
 
 
@@ -209,12 +90,17 @@ def test_a_prompts_scores_are_the_bare_loops(
 BEGINNINGS = [list(range(400, 440)), [*range(400, 420), *range(900, 910)], [500, 501]]
 
 
-def test_any_order_of_events_gives_greedy_answers(model: LlamaModel, bare: BareLoop) -> None:
+@pytest.mark.parametrize("ram", [0, 200_000], ids=["cells alone", "with a host tier"])
+def test_any_order_of_events_gives_greedy_answers(
+    model: LlamaModel, bare: BareLoop, ram: int
+) -> None:
+    tiers = TierOptions(ram=ram, min_tokens=4)
+
     class Life(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.runner = LlamaRunner(model, context(6, 32))
-            self.bench = Bench(self.runner, model, n_parallel=4, target_gap=0.01)
+            self.runner = LlamaRunner(model, context(6, 32, **Q8))
+            self.bench = Bench(self.runner, model, n_parallel=4, target_gap=0.01, tiers=tiers)
             self.prompts: dict[int, list[Token]] = {}
 
         @rule(
@@ -242,7 +128,7 @@ def test_any_order_of_events_gives_greedy_answers(model: LlamaModel, bare: BareL
 
         @rule(n=st.integers(1, 100))
         def evict(self, n: int) -> None:
-            self.bench.scheduler._cache.evict(n)
+            self.bench.scheduler._residents.cache.evict(n)
 
         def teardown(self) -> None:
             try:
@@ -256,7 +142,7 @@ def test_any_order_of_events_gives_greedy_answers(model: LlamaModel, bare: BareL
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=20,
+            max_examples=15,
             stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),

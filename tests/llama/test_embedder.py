@@ -21,7 +21,7 @@ from mullama.llama.embedder import LlamaEmbedder, Span, packed, spans
 from mullama.llama.model import LlamaModel
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
-from mullama.types import ModelKind, Token
+from mullama.types import Token
 from tests.gguf_models import N_EMBD
 
 CHANCE = np.random.default_rng(1)
@@ -211,12 +211,6 @@ def test_a_vocabulary_alone_has_no_embeddings(random_file: Path) -> None:
         pytest.raises(ModelError, match="only its vocabulary is loaded"),
     ):
         LlamaEmbedder(vocabulary)
-
-
-def test_a_reranker_has_no_embeddings(model: LlamaModel) -> None:
-    reranker = replace(model.info, kind=ModelKind.RERANK)
-    with pytest.raises(ModelError, match="it is a reranking model"):
-        LlamaEmbedder(LlamaModel(model.handle, reranker, vocab_only=False))
 
 
 def test_a_computation_that_fails_leaves_nothing_behind(encoder: LlamaModel) -> None:

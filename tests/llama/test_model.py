@@ -150,7 +150,7 @@ def test_a_closed_model_can_not_be_used(random_file: Path) -> None:
         model.metadata,
         lambda: model.token_bos,
         lambda: vocab.tokenize("the"),
-        lambda: vocab.detokenize([10]),
+        lambda: vocab.detokenize([12]),
         lambda: vocab.piece(11),
         lambda: LlamaVocab(model),
         lambda: LlamaContext(model, ContextOptions(n_ctx=64)),

@@ -79,8 +79,7 @@ def greedy(
 def only(runner: LlamaRunner, plan: Plan) -> Sample:
     output = runner.execute(plan)
     assert output.status is Status.DONE
-    (sample,) = output.samples
-    assert sample is not None
+    ((sample,),) = output.samples
     return sample
 
 
@@ -114,13 +113,12 @@ def test_several_sequences_in_one_batch_answer_as_alone(
     opened = [OpenSampler(i, GREEDY, prompt) for i, prompt in enumerate(prompts)]
     chunks = [Chunk(i, i, 0, prompt, True) for i, prompt in enumerate(prompts)]
     samples = runner.execute(Plan(opened=opened, chunks=chunks)).samples
-    answers = [[sample.token] for sample in samples if sample is not None]
+    answers = [[sample.token] for (sample,) in samples]
     for n in range(9):
         chunks = [
             Chunk(i, i, len(prompt) + n, answers[i][-1:], True) for i, prompt in enumerate(prompts)
         ]
-        for i, sample in enumerate(runner.execute(Plan(chunks=chunks)).samples):
-            assert sample is not None
+        for i, (sample,) in enumerate(runner.execute(Plan(chunks=chunks)).samples):
             answers[i].append(sample.token)
     assert answers[0] == answers[3] == answer[:10]
 
@@ -142,12 +140,10 @@ def test_a_prompt_in_chunks_beside_a_stream_answers_as_alone(
                 ]
             )
         )
-        first, second = output.samples
-        assert first is not None
+        (first,), second = output.samples
         stream.append(first.token)
-        assert (second is None) == (not last)
-        if second is not None:
-            late.append(second.token)
+        assert len(second) == last
+        late += [sample.token for sample in second]
     assert stream == answer[: len(stream)]
     assert late == answer[:1]
 
@@ -164,7 +160,7 @@ def test_a_shared_prefix_answers_as_a_computed_one(
             chunks=[Chunk(7, 2, n - 1, PROMPT[-1:], True)],
         )
     )
-    assert output.samples[0] == Sample(answer[0])
+    assert output.samples[0] == [Sample(answer[0])]
     assert runner.lane_length(2) == n
 
 
@@ -189,8 +185,7 @@ def test_however_a_prompt_is_cut_the_logprobs_are_the_same(
             last = end == len(PROMPT)
             chunk = Chunk(0, 0, start, PROMPT[start:end], last, logprobs=5 if last else None)
             output = runner.execute(Plan(chunks=[chunk]))
-        assert output.samples[0] is not None
-        top = output.samples[0].top
+        top = output.samples[0][0].top
     with LlamaRunner(model, ContextOptions(n_ctx=256, n_threads=1)) as runner:
         plan = Plan(
             opened=[OpenSampler(0, GREEDY, PROMPT)],
@@ -217,7 +212,7 @@ def test_only_chunks_that_sample_get_a_sample(runner: LlamaRunner) -> None:
         Chunk(2, 2, 0, [5], False),
     ]
     output = runner.execute(Plan(opened=[OpenSampler(1, GREEDY, [])], chunks=chunks))
-    assert [sample is not None for sample in output.samples] == [False, True, False]
+    assert [len(samples) for samples in output.samples] == [0, 1, 0]
     assert output.scores == []
 
 
@@ -258,8 +253,7 @@ def test_a_seed_answers_the_same_again_in_any_company(make_runner: MakeRunner) -
         tokens = []
         for pos in range(len(PROMPT), len(PROMPT) + 10):
             output = runner.execute(Plan(opened=samplers, chunks=chunks))
-            sample = output.samples[-1]
-            assert sample is not None
+            (sample,) = output.samples[-1]
             tokens.append(sample.token)
             chunks, samplers = [Chunk(0, 0, pos, [sample.token], True)], []
         return tokens
@@ -280,7 +274,7 @@ def test_a_sampler_ends_when_the_plan_says_so(runner: LlamaRunner) -> None:
 def scored(runner: LlamaRunner, prompt: list[Token], **options: Any) -> list[Sample]:
     chunk = Chunk(0, 0, 0, prompt[:-1], False, targets=prompt[1:], **options)
     output = runner.execute(Plan(chunks=[chunk]))
-    assert output.samples == [None]
+    assert output.samples == [[]]
     return output.scores[0]
 
 
@@ -320,7 +314,7 @@ def test_a_scored_prompt_samples_too_and_so_do_its_companions(
     ]
     samplers = [OpenSampler(key, GREEDY, []) for key in range(3)]
     output = make_runner().execute(Plan(opened=samplers, chunks=chunks))
-    assert output.samples == [Sample(answer[0])] * 3
+    assert output.samples == [[Sample(answer[0])]] * 3
     assert [len(scores) for scores in output.scores] == [0, len(PROMPT) - 1, 0]
 
 
@@ -426,7 +420,7 @@ def test_the_sizes_are_those_of_the_context(make_runner: MakeRunner) -> None:
 
 def test_a_batch_smaller_than_the_lanes_is_made_to_fit(make_runner: MakeRunner) -> None:
     """llama.cpp would end the process."""
-    assert make_runner(n_batch=2, n_lanes=64).n_batch == 64
+    assert make_runner(n_batch=2, n_lanes=64).n_batch >= 64
 
 
 @pytest.mark.parametrize(

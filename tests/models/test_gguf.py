@@ -22,6 +22,8 @@ from mullama.types import ModelInfo, ModelKind
 from tests import gguf_models
 from tests.gguf_models import write_model
 
+HEAD = np.zeros((1, gguf_models.N_EMBD), np.float32)  # a rank head with one output
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
@@ -102,14 +104,33 @@ def test_what_a_model_is_for(
     pooling: str | None,
     causal: bool,
 ) -> None:
-    info = read_info(write_model(tmp_path / "m.gguf", arch=arch, metadata=metadata))
+    head = {"cls.output.weight": HEAD} if kind is ModelKind.RERANK else {}
+    info = read_info(write_model(tmp_path / "m.gguf", arch=arch, metadata=metadata, extra=head))
     assert (info.kind, info.pooling, info.causal) == (kind, pooling, causal)
 
 
-def test_a_classifier_head_makes_a_reranker(tmp_path: Path) -> None:
-    head = {"cls.output.weight": np.zeros((1, gguf_models.N_EMBD), np.float32)}
-    path = write_model(tmp_path / "m.gguf", arch="bert", extra=head)
+@pytest.mark.parametrize("name", ["cls.output.weight", "cls.weight"])
+def test_a_classifier_head_makes_a_reranker(tmp_path: Path, name: str) -> None:
+    path = write_model(tmp_path / "m.gguf", arch="bert", extra={name: HEAD})
     assert read_info(path).kind is ModelKind.RERANK
+
+
+def test_a_head_has_an_output_for_each_label(tmp_path: Path) -> None:
+    labels = {"bert.classifier.output_labels": ["yes", "no"]}
+    path = tmp_path / "m.gguf"
+    two = {"cls.output.weight": np.concatenate([HEAD, HEAD])}
+    assert read_info(write_model(path, arch="bert", metadata=labels, extra=two)).kind == "rerank"
+    one = {"cls.output.weight": HEAD}
+    assert read_info(write_model(path, arch="bert", metadata=labels, extra=one)).kind == "embed"
+
+
+def test_a_pooler_alone_ranks_nothing(tmp_path: Path) -> None:
+    pooler = {"cls.weight": np.zeros((gguf_models.N_EMBD, gguf_models.N_EMBD), np.float32)}
+    path = write_model(tmp_path / "m.gguf", arch="bert", extra=pooler)
+    assert read_info(path).kind is ModelKind.EMBED
+    write_model(path, arch="bert", metadata={"bert.pooling_type": 4}, extra=pooler)
+    with pytest.raises(ModelError, match="claims to rank"):
+        read_info(path)
 
 
 def test_the_quantization_is_named_after_the_file_type(tmp_path: Path) -> None:

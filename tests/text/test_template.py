@@ -53,6 +53,13 @@ def test_a_variable_of_the_template_s_own_reaches_it() -> None:
     assert template(source).render([USER], enable_thinking=False) == "False"
 
 
+def test_the_switch_for_thinking_has_two_names() -> None:
+    source = "{{ enable_thinking }} {{ thinking }}"
+    assert template(source).render([USER], enable_thinking=False) == "False False"
+    assert template(source).render([USER], enable_thinking=False, thinking=True) == "False True"
+    assert template(source).render([USER], thinking=True) == " True"
+
+
 @pytest.mark.parametrize("name", ["messages", "bos_token", "eos_token"])
 def test_what_the_renderer_sets_can_t_be_set_by_a_variable(name: str) -> None:
     with pytest.raises((InvalidRequest, TypeError)):
@@ -70,9 +77,9 @@ def test_the_date_is_the_clock_s() -> None:
 def test_tools_reach_the_template_and_none_stay_out() -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
     source = "{% if tools %}{{ tools[0].function.name }}{% else %}{{ tools }}{% endif %}"
-    assert template(source).render([USER], tools=tools) == "f"
-    assert template(source).render([USER]) == ""  # it prints no user, so it was not probed so
-    assert template(source + "{{ messages[0].content }}").render([USER]) == "NoneHi"
+    source += "{{ messages[0].content }}"
+    assert template(source).render([USER], tools=tools) == "fHi"
+    assert template(source).render([USER]) == "NoneHi"
 
 
 def test_a_template_that_can_t_take_no_tools_finds_them_undefined() -> None:
@@ -209,6 +216,36 @@ def test_only_an_assistant_s_message_can_be_continued() -> None:
     assert error.param == "continue_final_message"
 
 
+def test_a_thought_that_the_template_leaves_out_is_begun_as_the_prompt_begins_it() -> None:
+    begins = CHATML.replace("assistant\n{% endif %}", "assistant\n<my_think>\n{% endif %}")
+    assert continued(begins, reasoning_content="Well").endswith("assistant\n<my_think>\nWell")
+    assert continued(begins, reasoning_content="Well", content="A").endswith(
+        "assistant\n<my_think>\nWell</my_think>A"
+    )
+
+
+def test_a_thought_is_begun_as_beside_a_call_where_only_those_are_printed() -> None:
+    beside = CHATML.replace(
+        "{{ m.content }}",
+        "{% if m.tool_calls %}{{ '[T]' ~ m.reasoning_content ~ '[/T]' if m.reasoning_content }}"
+        "{{ m.tool_calls|tojson }}{% endif %}{{ m.content }}",
+    )
+    assert continued(beside, reasoning_content="Well").endswith("assistant\n[T]Well")
+    assert continued(beside, reasoning_content="Well", content="A").endswith("[T]Well[/T]A")
+
+
+def test_a_thought_of_a_model_that_shows_none_is_begun_as_most_are() -> None:
+    assert continued(CHATML, reasoning_content="Well").endswith("assistant\n<think>Well")
+    assert continued(CHATML, reasoning_content="Well", content="A").endswith("assistant\nA")
+
+
+def test_a_message_with_calls_can_t_be_continued() -> None:
+    call = {"type": "function", "function": {"name": "now", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "A", "tool_calls": [call]}
+    error = refusal(CHATML, USER, message, continue_final_message=True)
+    assert error.param == "continue_final_message"
+
+
 def test_a_template_that_drops_the_answer_can_t_continue_it() -> None:
     source = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}"
     error = refusal(
@@ -221,8 +258,9 @@ def test_a_template_that_drops_the_answer_can_t_continue_it() -> None:
 
 
 def test_the_template_s_own_words_are_the_error() -> None:
-    error = refusal(ALTERNATING, USER, USER)
-    assert "Roles must alternate" in error.message
+    only_users = "{% if messages[-1].role != 'user' %}{{ raise_exception('Ask!') }}{% endif %}"
+    error = refusal(only_users, USER, {"role": "assistant", "content": "A"})
+    assert error.message.endswith(": Ask!")
     assert error.status == 400
 
 
@@ -253,6 +291,31 @@ def test_a_broken_template_harms_only_who_uses_it(source: str) -> None:
 def test_a_hostile_template_is_refused() -> None:
     endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     assert "far more work" in refusal(endless).message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for i in range(20) %}{% for j in range(9000) %}{% set x = i %}{% endfor %}{% endfor %}",
+        "{% set n = namespace(x=[]) %}{% for i in range(50000) %}{% set n.x = [n.x] %}{% endfor %}"
+        "{{ n.x|tojson }}",
+        "{{ ('a ' * 50000)|title }}",
+    ],
+)
+def test_work_that_is_fine_once_is_refused_where_all_questions_would_do_it(source: str) -> None:
+    slow = template(source + "{{ messages[0].content }}")
+    with pytest.raises(InvalidRequest, match="far more work"):
+        slow.render([USER])
+    with pytest.raises(InvalidRequest, match="broken"):  # and it is not asked again
+        slow.render([USER])
+
+
+@pytest.mark.parametrize("text", ["\\\\", " ", "<", "<think", "<a>", "@user@", "text'", "['"])
+def test_long_texts_are_looked_at_in_time_that_grows_with_them(text: str) -> None:
+    """Looking for marks took minutes where 60,000 backslashes were printed."""
+    long = text * (60_000 // len(text))
+    source = f'{{{{ "{long}" }}}}{{{{ messages[0].content }}}}'
+    assert template(source).render([USER]).endswith("Hi")
 
 
 def test_a_date_format_has_a_sensible_length() -> None:

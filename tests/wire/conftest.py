@@ -1,6 +1,6 @@
 """Servers on a real loopback socket: one over a fake, and one as people start it.
 
-`live_server` has an address and the names of two models, and tests that need no more run against
+`live_server` has an address and the names of three models, and tests that need no more run against
 both kinds. Tests marked `FAKE` look behind it: `backend` is the fake there, new for each test.
 Tests marked `REAL` need models that know their limits.
 """
@@ -28,9 +28,14 @@ from mullama.types import (
     EmbedResult,
     Event,
     ModelStatus,
+    RerankRequest,
+    RerankResult,
+    TokenizeRequest,
+    TokenizeResult,
 )
 from tests.api.fakes import FakeBackend
 from tests.cli.processes import running
+from tests.rank_models import write_bert
 
 MAX_BODY_MB = 1
 PING_INTERVAL = 0.05
@@ -59,14 +64,24 @@ class Stage:
     async def embed(self, name: str | None, request: EmbedRequest) -> EmbedResult:
         return await self.actor.embed(name, request)
 
+    async def rerank(self, name: str | None, request: RerankRequest) -> RerankResult:
+        return await self.actor.rerank(name, request)
+
+    async def tokenize(self, name: str | None, request: TokenizeRequest) -> TokenizeResult:
+        return await self.actor.tokenize(name, request)
+
+    async def detokenize(self, name: str | None, tokens: Sequence[int]) -> str:
+        return await self.actor.detokenize(name, tokens)
+
 
 @dataclass(frozen=True)
 class LiveServer:
-    """Where a server listens, and what it serves: a model that chats and one that embeds."""
+    """Where a server listens, and its models: one that chats, one that embeds, one that ranks."""
 
     url: str
     chat: str
     embed: str
+    rank: str
     stage: Stage | None = None
     call: Callable[[Callable[[], Any]], Any] | None = None  # runs a function in the server's loop
 
@@ -77,17 +92,21 @@ class LiveServer:
 
 
 @pytest.fixture(scope="session", params=["fake", "real"])
-def live_server(request: pytest.FixtureRequest) -> Iterator[LiveServer]:
+def live_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
     """A running server; each kind is started once for the whole session."""
     if request.param == "fake":
         with fake_server() as server:
             yield server
     else:
         tiny, minilm = (request.getfixturevalue(name) for name in ("tiny_model", "minilm_model"))
-        models = ["--model", f"chat={tiny}", "--model", f"embed={minilm}"]
+        ranker = write_bert(tmp_path_factory.mktemp("models") / "ranker.gguf")
+        files = {"chat": tiny, "embed": minilm, "rank": ranker}
+        models = [word for name, path in files.items() for word in ("--model", f"{name}={path}")]
         limits = ["--max-body-mb", str(MAX_BODY_MB), "--port", "0"]
         with running("serve", *models, *limits) as process:
-            yield LiveServer(process.url, "chat", "embed")
+            yield LiveServer(process.url, "chat", "embed", "rank")
 
 
 @contextmanager
@@ -118,7 +137,7 @@ def fake_server() -> Iterator[LiveServer]:
     port = sockets[0].getsockname()[1]
     try:
         url = f"http://127.0.0.1:{port}"
-        yield LiveServer(url, "chat", "embed", stage, loop.call_soon_threadsafe)
+        yield LiveServer(url, "chat", "embed", "rank", stage, loop.call_soon_threadsafe)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)

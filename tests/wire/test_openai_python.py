@@ -189,6 +189,21 @@ def test_pings_go_unnoticed(sdk: OpenAI, backend: FakeBackend, live_server: Live
 
 
 @FAKE
+def test_a_stream_that_waits_for_its_model_is_open_and_may_still_fail(
+    sdk: OpenAI, backend: FakeBackend, live_server: LiveServer
+) -> None:
+    backend.hold_at, backend.fail_at = 0, 0
+    backend.error = ModelError("It can't be loaded.", code="model_invalid")
+    stream = sdk.chat.completions.create(model="chat", messages=HI, stream=True)
+    assert stream.response.status_code == 200  # the first ping brought it
+    assert live_server.call is not None
+    live_server.call(backend.gate.set)
+    with pytest.raises(openai.APIError, match="can't be loaded") as caught:
+        next(iter(stream))
+    assert caught.value.code == "model_invalid"
+
+
+@FAKE
 def test_an_error_in_the_middle_of_a_stream_is_raised(sdk: OpenAI, backend: FakeBackend) -> None:
     backend.fail_at, backend.error = 2, ModelError("The worker died.")
     stream = iter(sdk.chat.completions.create(model="chat", messages=HI, stream=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import Request
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
@@ -10,12 +11,24 @@ from mullama import __version__
 from mullama.api.docs import page
 from mullama.api.errors import error_response, from_http
 from mullama.api.middleware import stack
+from mullama.api.native.routes import Native
+from mullama.api.native.schema import DetokenizeBody, RerankBody, TokenizeBody
 from mullama.api.openai.routes import OpenAI
 from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody
 from mullama.api.openapi import App
 from mullama.api.system import System
 from mullama.config import ServerOptions
 from mullama.types import Backend
+
+# Every body that an endpoint takes; /docs and the documentation describe them.
+BODIES: list[type[BaseModel]] = [
+    ChatBody,
+    CompletionBody,
+    EmbeddingBody,
+    RerankBody,
+    TokenizeBody,
+    DetokenizeBody,
+]
 
 
 def create_app(backend: Backend, options: ServerOptions) -> App:
@@ -24,7 +37,7 @@ def create_app(backend: Backend, options: ServerOptions) -> App:
         title="Mullama",
         version=__version__,
         description="GGUF models on your own machine, for OpenAI's clients and everybody else's.",
-        bodies=[ChatBody, CompletionBody, EmbeddingBody],
+        bodies=BODIES,
         middleware=stack(options),
         docs_url=None,
         redoc_url=None,
@@ -32,6 +45,7 @@ def create_app(backend: Backend, options: ServerOptions) -> App:
     )
     app.state.closing = False
     OpenAI(backend, options).add_to(app)
+    Native(backend).add_to(app)
     System(backend).add_to(app)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.add_exception_handler(HTTPException, _http_error)

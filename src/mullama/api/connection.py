@@ -6,10 +6,14 @@ idle and half-open connections come and go, whoever holds them. A clock that tic
 looks at the deadlines: a request costs no timer.
 
 A connection waits for its client until a request's last byte, and again when the answer is
-complete; in between it is ours, and has no deadline:
+complete; in between it is ours, and has no deadline, but that of a client which takes none of the
+bytes that wait for it:
 
     open        head ... complete   body ... complete    answer ... complete    next head
     |-client_timeout--|---client_timeout---|  (each part)  |-----none-----|------KEEP_ALIVE-----|
+                                                  |--client_timeout--| (each part, if unread)
+
+What waits here is bounded: uvicorn lets an application send no more once 64 KiB do.
 """
 
 from __future__ import annotations
@@ -49,6 +53,8 @@ class Connection(HttpToolsProtocol):
         self._client_timeout = client_timeout
         self._n_head = 0  # bytes since the last whole head or part of a body
         self._deadline = self.loop.time() + client_timeout
+        self._n_unsent = 0  # bytes that the client had not taken at the last look
+        self._take_by = self._deadline
         self._refused = False
 
     def data_received(self, data: bytes) -> None:
@@ -81,15 +87,25 @@ class Connection(HttpToolsProtocol):
         self._deadline = self.loop.time() + seconds
 
     def overdue(self, now: float) -> bool:
-        """Whether the client's next bytes are late. Never while an answer is being made."""
+        """Whether the client's next bytes are late, or it takes none of its answer."""
+        if self._is_stuck(now):
+            return True
         if now < self._deadline or self.pipeline:
             return False
         cycle = self.cycle
         return self._refused or cycle is None or cycle.response_complete or cycle.more_body
 
+    def _is_stuck(self, now: float) -> bool:
+        """Whether bytes for the client have waited for too long, and it took none of them."""
+        n_unsent = self.transport.get_write_buffer_size()
+        if not n_unsent or n_unsent < self._n_unsent:
+            self._take_by = now + self._client_timeout
+        self._n_unsent = n_unsent
+        return now >= self._take_by
+
     def drop(self) -> None:
         """Ends an overdue connection; says why where a request had begun."""
-        if self.transport.is_closing():  # it does not even read what it asked for
+        if self.transport.is_closing() or self.loop.time() >= self._take_by:  # it does not read
             self.transport.abort()
         elif self._n_head and not self._refused:
             self.refuse(408, f"The request's head took more than {self._client_timeout:g} seconds.")

@@ -175,6 +175,8 @@ def _complaint(error: ErrorDetails) -> str:
         return "is missing"
     if kind in _MUST_BE:
         return f"must be {_MUST_BE[kind].format(**context)}, not {_shown(error['input'])}"
+    if kind == "too_long":
+        return f"has too many items; the most is {context['max_length']}"
     if kind == SHAPE:
         return error["msg"]
     return f"is wrong: {error['msg']}"
@@ -184,5 +186,6 @@ def _shown(value: Any) -> str:
     """A value as a client would recognise it, however large it is."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    text = msgspec.json.encode(value).decode()
+    not_json = isinstance(value, float) and not math.isfinite(value)
+    text = str(value) if not_json else msgspec.json.encode(value).decode()
     return text if len(text) <= 40 else f"{text[:40]}…"

@@ -1,14 +1,16 @@
 """Server-sent events: frames of bytes, pings in silence, errors in the middle.
 
-The status is sent with the first frame, so whatever goes wrong before it is an HTTP error like any
-other; after it an error can only be one more frame. An empty frame counts as the first and puts
-nothing on the wire. A ping is a comment line: every client skips it, and no proxy times out.
+The status is sent with the first frame or the first ping, whichever comes first. Whatever goes
+wrong before that is an HTTP error like any other; after it an error can only be one more frame. So
+a model that loads, or a long queue, is no longer a silence than a long prompt is. An empty frame
+counts as a frame and puts nothing on the wire. A ping is a comment line: every client skips it, and
+no proxy times out.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from starlette.responses import Response
@@ -60,17 +62,16 @@ class EventStream(Response):
         self._on_error = on_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the stream. An error before the first frame is raised, with nothing sent."""
+        """Sends the stream. An error before the first frame and ping is raised, nothing sent."""
         async with connected(receive), aclosing(self._frames) as frames:
-            first = await anext(frames)
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            output = _Output(send, self._interval)
+            output = _Output(send, self.raw_headers, self._interval)
             pinging = asyncio.create_task(output.ping())
             try:
-                await output.write(first)
                 async for data in frames:
                     await output.write(data)
             except Exception as raised:
+                if not output.begun:
+                    raise
                 await output.write(self._on_error(as_error(raised, request_id(scope))))
             finally:
                 pinging.cancel()
@@ -78,18 +79,26 @@ class EventStream(Response):
 
 
 class _Output:
-    """Where frames go, and when the last one went."""
+    """Where frames and pings go, one at a time, behind the status; and when the last one went."""
 
-    def __init__(self, send: Send, interval: float) -> None:
+    def __init__(self, send: Send, headers: Sequence[tuple[bytes, bytes]], interval: float) -> None:
+        self.begun = False
         self._send = send
+        self._headers = headers
         self._interval = interval
+        self._turn = asyncio.Lock()
         self._clock = asyncio.get_running_loop().time
         self._last = self._clock()
 
     async def write(self, data: bytes) -> None:
-        if data:
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
-            self._last = self._clock()
+        async with self._turn:
+            if not self.begun:
+                self.begun = True
+                start = {"type": "http.response.start", "status": 200, "headers": self._headers}
+                await self._send(start)
+            if data:
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+                self._last = self._clock()
 
     async def ping(self) -> None:
         """Writes a ping whenever nothing else was written for an interval; never ends."""

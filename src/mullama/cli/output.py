@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from typing import TextIO
 
@@ -20,6 +21,7 @@ class Progress:
 
     def update(self, text: str) -> None:
         """Replaces the updating line, where there is a terminal."""
+        text = text[: shutil.get_terminal_size().columns - 1]  # a second row could not be cleared
         if self._terminal and text != self._shown:
             self._stream.write(_CLEAR + text)
             self._stream.flush()

@@ -102,9 +102,10 @@ def _open(
     """Loads the model, for as long as `stack` is open. Raises MullamaError with the reason."""
     from mullama.cli.conversation import Conversation
     from mullama.models.gguf import read_info
+    from mullama.models.templates import with_template
     from mullama.types import ModelKind
 
-    info = read_info(path)
+    info = with_template(read_info(path), options.chat_template)
     if info.kind is not ModelKind.GENERATE:
         raise click.UsageError(f"{path.name} writes no text; serve it, for /v1/embeddings.")
     chats = not raw and info.chat_template is not None
@@ -132,6 +133,7 @@ def _load(
         main_gpu=options.main_gpu,
         split_mode=options.split_mode,
         tensor_split=tensor_split(options.tensor_split),
+        chat_template=options.chat_template,
         progress=lambda done: progress.update(f"loading {path.name} {done:.0%}"),
     )
     stack.enter_context(model)

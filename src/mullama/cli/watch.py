@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+from collections.abc import Sequence
 
 from mullama import __version__
 from mullama.cli.output import Progress
@@ -24,18 +26,23 @@ class Watch:
         """Raises ModelError when not one model can be served."""
         self._progress.line(f"mullama {__version__} listens on {self._url}")
         told: set[str] = set()
-        while loading := self._tell(backend, told):
+        while loading := self._tell(backend.models(), told):
             self._progress.update("loading " + ", ".join(loading))
             await asyncio.sleep(_EVERY)
-        models = backend.models()
-        if all(model.state is ModelState.FAILED for model in models):
+        usable = [one for one in backend.models() if one.state is not ModelState.FAILED]
+        if not usable:
             raise ModelError("No model could be loaded, so there is nothing to serve.")
-        self._progress.line(how_to_try(self._url, models[0]))
+        self._progress.line(how_to_try(self._url, usable[0]))
 
-    def _tell(self, backend: Backend, told: set[str]) -> list[str]:
-        """Says once of each model what came of it; returns how far the others are."""
+    def _tell(self, models: Sequence[ModelStatus], told: set[str]) -> list[str]:
+        """Says once of each model what came of it; returns how far the others are.
+
+        Raises ModelError for the only model there is.
+        """
+        if len(models) == 1 and models[0].state is ModelState.FAILED:
+            raise ModelError(models[0].error or "The model could not be loaded.")
         loading = []
-        for model in backend.models():
+        for model in models:
             if model.state is ModelState.LOADING:
                 loading.append(f"{model.name} {model.progress:.0%}")
             elif model.name not in told:
@@ -72,11 +79,14 @@ def human_count(number: int) -> str:
 
 
 def how_to_try(url: str, model: ModelStatus) -> str:
-    """A command to paste, made for the default model's kind."""
+    """A command to paste, made for the model's kind; the default model needs no name."""
     path, body = example(model.info)
+    if not model.is_default:
+        body = {"model": model.name, **body}
     return (
-        f"Try it: curl {url}/v1/{path} -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
-        f"\nOpenAI clients: base_url {url}/v1. All endpoints: {url}/docs. Ctrl-C stops."
+        f"Try it: curl {url}/v1/{path} -H 'Content-Type: application/json' "
+        f"-d {shlex.quote(json.dumps(body))}\n"
+        f"OpenAI clients: base_url {url}/v1. All endpoints: {url}/docs. Ctrl-C stops."
     )
 
 

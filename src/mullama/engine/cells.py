@@ -20,6 +20,7 @@ class Cells:
         self.n_lanes = n_lanes
         self.n_private = 0
         self.n_cached = 0
+        self.n_planned = 0  # free ones that the plan being made will use
         self._free_lanes = list(range(n_lanes - 1, -1, -1))
 
     @property
@@ -45,6 +46,10 @@ class Cells:
     def publish(self, n: int) -> None:
         """Private cells become cached: others may share them."""
         self.n_private -= n
+        self.n_cached += n
+
+    def restore(self, n: int) -> None:
+        """Free cells become cached: they were copied back."""
         self.n_cached += n
 
     def drop_private(self, n: int) -> None:

@@ -16,6 +16,7 @@ from mullama.types import (
     Finished,
     FinishReason,
     GenerateOptions,
+    Progress,
     PromptScored,
     Sample,
     Token,
@@ -73,11 +74,20 @@ class Delivery:
                 sequence.detokenizer.stopped,
                 sequence.job.n_prompt,
                 sequence.n_cached,
+                sequence.n_restored,
+                sequence.n_from_disk,
                 sequence.n_generated,
                 sequence.timings(),
             )
         )
         return events
+
+    def progress(self, sequence: Sequence, now: float) -> Event:
+        """How far a prompt has come."""
+        job, begin = sequence.job, sequence.first_computed
+        n_computed = min(sequence.n_computed, job.n_prompt)
+        seconds = 0.0 if begin is None else now - begin
+        return Progress(job.id, job.n_prompt, sequence.n_cached, n_computed, seconds)
 
     def score(self, job: Job, chunk: Chunk, scores: list[Sample]) -> list[Event]:
         """Collect the prompt's log-probabilities; they are sent when the last one is there."""

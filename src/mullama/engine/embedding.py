@@ -1,43 +1,59 @@
 """Embeddings: inputs of all requests together, packed into batches.
 
 Its own thread and its own context on the same weights, so that chat and embeddings never wait for
-each other. What has arrived is sorted by length and packed up to the embedder's limits: inputs of
-one call are of similar length, and a short request rides with a long one.
+each other.
+
+Requests take turns. A batch begins with the longest input of the request whose turn it is, and is
+filled with what else fits: first of the same request, then of the others in their order. So a
+short request rides with a long one, and waits for one batch of each request before it at most,
+however many inputs that has.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
 from threading import Condition
 
 from mullama.errors import ContextLengthExceeded, InternalError, MullamaError, Overloaded
 from mullama.types import Embedder, Token
 
-# Enough for the packer to find inputs of similar length; the rest waits its turn in order.
-LOOK_AHEAD = 256
+LOOK_AHEAD = 256  # requests that are asked whether anything of theirs still fits
+
+_Input = tuple["_Job", int]  # the index among the request's inputs
 
 
-@dataclass(eq=False, slots=True)
 class _Job:
-    """A request: its vectors so far, and how many are missing."""
+    """A request: its inputs that wait, its vectors so far, and how many are missing."""
 
-    future: Future[list[bytes]]
-    vectors: list[bytes]
-    n_missing: int = field(init=False)
+    def __init__(self, inputs: Sequence[Sequence[Token]]) -> None:
+        self.future: Future[list[bytes]] = Future()
+        self.inputs = inputs
+        self.vectors = [b""] * len(inputs)
+        self.n_missing = len(inputs)
+        self.waiting = sorted(range(len(inputs)), key=self.length)  # the shortest first
 
-    def __post_init__(self) -> None:
-        self.n_missing = len(self.vectors)
+    def length(self, index: int) -> int:
+        return len(self.inputs[index])
 
+    def take(self, room: int) -> int | None:
+        """The longest waiting input of at most `room` tokens, which no longer waits."""
+        place = bisect_right(self.waiting, room, key=self.length)
+        return self.waiting.pop(place - 1) if place else None
 
-@dataclass(frozen=True, slots=True)
-class _Input:
-    job: _Job
-    index: int
-    tokens: Sequence[Token]
+    def deliver(self, index: int, vector: bytes) -> None:
+        self.vectors[index] = vector
+        self.n_missing -= 1
+        if not self.n_missing:
+            with suppress(InvalidStateError):  # cancelled meanwhile
+                self.future.set_result(self.vectors)
+
+    def fail(self, error: MullamaError) -> None:
+        with suppress(InvalidStateError):  # cancelled, or another of its inputs failed first
+            self.future.set_exception(error)
 
 
 class EmbedEngine:
@@ -46,8 +62,10 @@ class EmbedEngine:
     def __init__(self, embedder: Embedder, *, queue_size: int = 65536) -> None:
         self._embedder = embedder
         self._queue_size = queue_size
-        self._queue: deque[_Input] = deque()
-        self._wake = Condition()
+        self._jobs: deque[_Job] = deque()  # with inputs that wait; the first one's turn it is
+        self._n_waiting = 0  # inputs of all jobs
+        self._computing: list[_Input] = []
+        self._wake = Condition()  # held to touch any of these
         self._closed = False
 
     @property
@@ -59,6 +77,11 @@ class EmbedEngine:
     def n_embd(self) -> int:
         return self._embedder.n_embd
 
+    @property
+    def ranks(self) -> bool:
+        """Whether inputs are pairs of texts, and vectors their scores."""
+        return self._embedder.ranks
+
     def submit(self, inputs: Sequence[Sequence[Token]]) -> Future[list[bytes]]:
         """Raw float32 vectors of the inputs, in order. Cancelling the future skips what is left.
 
@@ -67,24 +90,25 @@ class EmbedEngine:
         for index, tokens in enumerate(inputs):
             if len(tokens) > self.n_ctx:
                 raise ContextLengthExceeded(
-                    f"Input {index} has {len(tokens)} tokens; this model embeds at most "
+                    f"Input {index} has {len(tokens)} tokens; this model takes at most "
                     f"{self.n_ctx} at once. Split it into shorter pieces.",
                     param="input",
                 )
-        job = _Job(Future(), [b""] * len(inputs))
+        job = _Job(inputs)
         if not inputs:
             job.future.set_result([])
             return job.future
         with self._wake:
             if self._closed:
                 raise Overloaded("The engine is shutting down.", code="shutting_down")
-            if len(self._queue) + len(inputs) > self._queue_size:
+            if self._n_waiting + len(inputs) > self._queue_size:
                 raise Overloaded(
-                    f"{len(self._queue)} inputs are waiting already; try again later.",
+                    f"{self._n_waiting} inputs are waiting already; try again later.",
                     code="queue_full",
                     retry_after=2.0,
                 )
-            self._queue.extend(_Input(job, i, tokens) for i, tokens in enumerate(inputs))
+            self._jobs.append(job)
+            self._n_waiting += len(inputs)
             self._wake.notify()
         return job.future
 
@@ -105,65 +129,59 @@ class EmbedEngine:
             raise
         finally:
             self.close()
-            for item in self._queue:
-                _fail(item.job, error)
+            for job in (*self._jobs, *(job for job, _ in self._computing)):
+                job.fail(error)
 
     def step(self) -> bool:
-        """Embed what has arrived, up to `LOOK_AHEAD` inputs; False if there was nothing."""
-        taken = [self._queue.popleft() for _ in range(min(LOOK_AHEAD, len(self._queue)))]
-        inputs = [item for item in taken if not item.job.future.done()]
-        for batch in self._pack(inputs):
-            if self._closed:
-                self._queue.extend(batch)  # `run` fails them
-            else:
-                self._embed(batch)
-        return bool(taken)
+        """Compute one batch of what waits; False if there was nothing."""
+        with self._wake:
+            self._computing = self._batch()
+        self._embed(self._computing)
+        return bool(self._computing)
 
     def _wait(self) -> bool:
         with self._wake:
-            while not (self._closed or self._queue):
+            while not (self._closed or self._jobs):
                 self._wake.wait()
             return not self._closed
 
-    def _pack(self, inputs: list[_Input]) -> Iterator[list[_Input]]:
-        """Batches within the embedder's limits, longest inputs first."""
-        embedder = self._embedder
+    def _batch(self) -> list[_Input]:
+        """Inputs within the embedder's limits. A job that gave some goes to the queue's end."""
         batch: list[_Input] = []
-        n_tokens = 0
-        for item in sorted(inputs, key=lambda i: len(i.tokens), reverse=True):
-            full = len(batch) == embedder.n_lanes
-            if batch and (full or n_tokens + len(item.tokens) > embedder.n_batch):
-                yield batch
-                batch, n_tokens = [], 0
-            batch.append(item)
-            n_tokens += len(item.tokens)
-        if batch:
-            yield batch
+        passed: list[_Job] = []  # nothing of theirs fits: they keep their place
+        served: list[_Job] = []
+        room, n_lanes = self._embedder.n_batch, self._embedder.n_lanes
+        while self._jobs and room > 0 and len(batch) < n_lanes and len(passed) < LOOK_AHEAD:
+            job = self._jobs.popleft()
+            self._n_waiting -= len(job.waiting)
+            if job.future.done():
+                continue  # it was cancelled, or has failed
+            n = len(batch)
+            while len(batch) < n_lanes:
+                index = job.take(room if batch else self.n_ctx)  # one alone may be longer
+                if index is None:
+                    break
+                batch.append((job, index))
+                room -= job.length(index)
+            self._n_waiting += len(job.waiting)
+            if job.waiting:
+                (served if len(batch) > n else passed).append(job)
+        self._jobs.extendleft(reversed(passed))
+        self._jobs.extend(served)
+        return batch
 
     def _embed(self, batch: list[_Input]) -> None:
         """One call. If it fails, each input is tried alone: one's trouble is not another's."""
+        if not batch:
+            return None
         try:
-            vectors = self._embedder.embed([item.tokens for item in batch])
+            vectors = self._embedder.embed([job.inputs[index] for job, index in batch])
         except MullamaError as error:
             if len(batch) == 1:
-                return _fail(batch[0].job, error)
+                return batch[0][0].fail(error)
             for item in batch:
                 self._embed([item])
             return None
-        for item, vector in zip(batch, vectors, strict=True):
-            _deliver(item, vector)
+        for (job, index), vector in zip(batch, vectors, strict=True):
+            job.deliver(index, vector)
         return None
-
-
-def _deliver(item: _Input, vector: bytes) -> None:
-    job = item.job
-    job.vectors[item.index] = vector
-    job.n_missing -= 1
-    if not job.n_missing:
-        with suppress(InvalidStateError):  # cancelled meanwhile
-            job.future.set_result(job.vectors)
-
-
-def _fail(job: _Job, error: MullamaError) -> None:
-    with suppress(InvalidStateError):  # cancelled, or another of its inputs failed first
-        job.future.set_exception(error)

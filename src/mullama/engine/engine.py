@@ -17,14 +17,17 @@ from dataclasses import replace
 from functools import partial
 from threading import Condition
 
+from mullama.engine.disk_tier import DiskTier
 from mullama.engine.scheduler import EngineOptions, Scheduler
 from mullama.engine.stats import Stats
 from mullama.errors import InternalError, MullamaError, Overloaded
-from mullama.types import Event, GenerateRequest, Runner, Vocab
+from mullama.types import Event, GenerateRequest, Plan, Runner, Vocab
 
 log = logging.getLogger("mullama.engine")
 
 AUDIT_SECONDS = 10.0
+# Also how late a request that waits too long may be told so, when nothing else happens.
+IDLE_SECONDS = 0.1
 
 
 class Engine:
@@ -37,12 +40,15 @@ class Engine:
         *,
         emit: Callable[[list[Event]], None],
         options: EngineOptions | None = None,
+        disk: DiskTier | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._runner = runner
         self._emit = emit
         self._clock = clock
-        self._scheduler = Scheduler(options or EngineOptions(), runner, vocab, clock)
+        self._scheduler = Scheduler(
+            options or EngineOptions(), runner, vocab, clock, disk=disk, post=self._post
+        )
         self._inbox: deque[Callable[[], list[Event]]] = deque()  # for the engine's thread to call
         self._n_arriving = 0  # answers in the inbox
         self._wake = Condition()
@@ -101,8 +107,9 @@ class Engine:
         """
         error: MullamaError = Overloaded("The engine was closed.", code="shutting_down")
         try:
-            while self._wait():
-                self.step()
+            idle = False
+            while self._wait(idle):
+                idle = not self.step()
         except BaseException:
             error = InternalError("The engine stopped because of an internal error.")
             raise
@@ -113,15 +120,14 @@ class Engine:
     def step(self) -> bool:
         """One step; False if there was nothing to do."""
         events = self._drain()
-        if not self._scheduler.has_work:
+        events += self._scheduler.expire()
+        plan = self._scheduler.plan() if self._scheduler.has_work else Plan()
+        if plan.is_empty:
             self._emit_all(events)
             return False
-        plan = self._scheduler.plan()
-        if plan.chunks or plan.ops or plan.opened or plan.closed:
-            begin = self._clock()
-            output = self._runner.execute(plan)
-            if plan.chunks:
-                events += self._scheduler.apply(plan, output, self._clock() - begin)
+        begin = self._clock()
+        output = self._runner.execute(plan)
+        events += self._scheduler.apply(plan, output, self._clock() - begin)
         self._emit_all(events)
         return True
 
@@ -129,8 +135,12 @@ class Engine:
         """Assert that the books agree with the KV cache; for tests and idle moments."""
         self._scheduler.audit(self._runner)
 
-    def _wait(self) -> bool:
+    def _wait(self, idle: bool) -> bool:
+        """Sleep while there is nothing to do. After an `idle` step, whose requests all wait for
+        the disk, until something is posted."""
         with self._wake:
+            if idle and not (self._closed or self._inbox) and self._scheduler.has_work:
+                self._wake.wait(IDLE_SECONDS)
             while not (self._closed or self._inbox or self._scheduler.has_work):
                 self._audit_sometimes()
                 self._wake.wait()

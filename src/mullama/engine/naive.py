@@ -10,33 +10,51 @@ from array import array
 from collections.abc import Hashable, Iterable
 
 from mullama.engine.cells import Cells
-from mullama.engine.prefix_cache import Node, tokens_of
-from mullama.types import Copy, Remove
+from mullama.engine.disk_tier import Fetched
+from mullama.engine.prefix_cache import Match
+from mullama.engine.radix import Node, tokens_of
+from mullama.types import Op, Remove
 
 
 class NoCache:
     """Always a miss."""
 
     shares = False
+    exact = False
     n_idle = 0
     n_evicted = 0
+    n_unsaved = 0
 
     def __init__(self, cells: Cells) -> None:
-        self.ops: list[Copy | Remove] = []
+        self.ops: list[Op] = []
         self._cells = cells
 
-    def peek(self, tokens: array[int], limit: int, namespace: Hashable) -> int:
-        return 0
+    def peek(self, tokens: array[int], limit: int, namespace: Hashable) -> tuple[int, int]:
+        return 0, 0
 
-    def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Node:
-        return Node(None, tokens_of(()), 0)
+    def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Match:
+        return Match(Node(None, tokens_of(()), 0))
+
+    def restore(self, match: Match, lane: int) -> Match:
+        return match
 
     def extend(self, node: Node, lane: int, tokens: array[int], n: int) -> Node:
         return node
 
-    def detach(self, node: Node, lane: int) -> None:
+    def checkpoint(self, node: Node, lane: int) -> None: ...
+
+    def detach(self, match: Match, lane: int) -> None:
         self.ops.append(Remove(lane, 0))
         self._cells.give_lane(lane)
+
+    def save(self, n_bytes: int) -> None: ...
+
+    def demote(self) -> None: ...
+
+    def insert(self, tokens: array[int], namespace: Hashable, fetched: Fetched) -> bool:
+        return False
+
+    def written(self) -> None: ...
 
     def evict(self, n: int) -> int:
         return 0

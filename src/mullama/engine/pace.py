@@ -21,6 +21,12 @@ SLOWDOWN = 5.0
 MOST_CROWDED = 3.0
 # The newest step's weight.
 SMOOTHING = 0.25
+# Moving prefixes out of the KV cache and back makes a stream's gap longer by this share at most.
+MOVING_SHARE = 0.5
+# Bytes a second that are moved, until it was measured.
+FIRST_SPEED = 2e9
+# Bytes for a step without streams: not all at once, since a request may arrive.
+UNHURRIED = 256 << 20
 # What a step costs before its first row, in rows; until a step that only streams was measured.
 ROWS_OF_OVERHEAD = 6
 
@@ -34,6 +40,7 @@ class Pace:
         self._per_row = 0.0  # 0 before the first measurement
         self._alone = 0.0  # a step of `_n_alone` streams and nothing else
         self._n_alone = 0
+        self._bytes_per_second = FIRST_SPEED
 
     def record(self, n_streaming: int, n_prompt: int, seconds: float) -> None:
         """A step computed so many rows of streams and of prompts in so many seconds."""
@@ -62,6 +69,29 @@ class Pace:
         n_rows = n_streaming + round((target - streaming) / self._per_row)
         n_tiles = max(n_rows // tile, n_streaming // tile + 1)
         return n_tiles * tile - n_streaming
+
+    def record_moving(self, n_bytes: int, seconds: float) -> None:
+        """So many bytes were copied out of the KV cache or into it."""
+        if n_bytes and seconds > 0:
+            self._bytes_per_second += SMOOTHING * (n_bytes / seconds - self._bytes_per_second)
+
+    def n_bytes_to_move(self, n_streaming: int) -> int:
+        """Bytes for a step that also carries `n_streaming` streams' rows; at least 1, that is, one
+        piece."""
+        if not n_streaming:
+            return UNHURRIED
+        seconds = MOVING_SHARE * self._streaming(n_streaming)
+        return max(1, round(seconds * self._bytes_per_second))
+
+    def worth_restoring(self, n_tokens: int, n_bytes: int) -> bool:
+        """Whether so many tokens are sooner restored from so many bytes than computed."""
+        return self.worth_reading(n_tokens, n_bytes, 0.0)
+
+    def worth_reading(self, n_tokens: int, n_bytes: int, seconds: float) -> bool:
+        """The same for bytes that are there after so many seconds."""
+        if not self._per_row:
+            return True
+        return seconds + n_bytes / self._bytes_per_second < n_tokens * self._per_row
 
     def _streaming(self, n: int) -> float:
         """Seconds of a step of `n` streams and nothing else."""

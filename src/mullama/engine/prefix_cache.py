@@ -1,8 +1,4 @@
-"""The prefix cache: a radix tree over tokens that remembers which lane holds which prefix.
-
-A node is a run of tokens; the path from the root to it spells a prefix. Every leaf has a lane whose
-cells hold the whole path, so any prefix in the tree can be shared with a new lane by copying from
-some leaf below it. In a unified KV cache that copy shares cells and computes nothing.
+"""The prefix cache: which lanes and which copies hold which prefixes, in a radix tree over tokens.
 
 A running sequence is attached to the node where its shared part ends:
 
@@ -11,12 +7,23 @@ A running sequence is attached to the node where its shared part ends:
     |  every lane below    |  lane              |  yet            |
       in the tree            counted by Cells     n_free
 
-`attach` finds the longest prefix and pins its end; `extend` moves the private part into the tree
-(dropping what another sequence has put there meanwhile, so equal tokens never hold two cells);
-`detach` unpins, and leaves the lane to the tree if it is some leaf's. Only leaves without a pin are
-evicted, least recently used first, from their ends (where a lane is wanted: the shortest of the
-older ones); a parent whose last child goes becomes a leaf and takes over the lane. So a pinned node
-is never evicted: it is a leaf, or has leaves below.
+`attach` finds the longest prefix and pins the end of what is live of it; where the rest has copies,
+`restore` puts them back piece by piece. `extend` moves the private part into the tree (dropping
+what another sequence has put there meanwhile, so equal tokens never hold two cells); `detach`
+unpins, and leaves the lane to the tree if it is some leaf's. In a unified KV cache sharing with a
+lane copies nothing and computes nothing.
+
+Only live leaves without a pin are evicted, least recently used first, from their ends (where a lane
+is wanted: the shortest of the older ones); a parent whose last live child goes becomes a leaf and
+takes over the lane. So a pinned node is never evicted: it is a leaf, or has leaves below. With a
+host tier what is evicted is copied first, and its node stays in the tree.
+
+Idle prefixes slow the running ones down, since attention passes over their cells, and come back
+from the host tier in a millisecond: so they are copied at leisure (`save`), and leave the KV cache
+when they have not been used for a few steps (`demote`).
+
+A model that forgets (`exact`) can go on from a prefix only where its state was saved: a node with a
+state is what `attach` looks for, and `checkpoint` makes one. Nothing is shared between two nodes.
 
 Prefixes are kept apart by namespace: one tree each.
 
@@ -26,89 +33,90 @@ The tree decides; what it decided is in `ops`, for the next plan to carry out, i
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import NamedTuple, Protocol
 
 from mullama.engine.cells import Cells
-from mullama.types import Copy, Remove, Token
+from mullama.engine.disk_tier import DiskTier, Fetched
+from mullama.engine.radix import NO_LANE, Node, common_length, split, tokens_of, unlink, walk
+from mullama.engine.tiers import HostTier
+from mullama.types import Blob, Copy, Load, LoadState, Op, Remove, Save, SaveState
 
-NO_LANE = -1
 # Evicting a few cells at a time would cost an operation a step; below this an entry is no use.
 EVICT_AT_LEAST = 64
+# Fewer tokens than this are sooner computed than looked up in the middle of a copy.
+WORTH_SPLITTING = 32
+# Namespaces of which nothing is cached are forgotten when there are more.
+MOST_ROOTS = 1024
+# Steps for which a saved prefix stays in the KV cache after its last use.
+STEPS_BEFORE_LEAVING = 8
 
 
-def tokens_of(values: Iterable[Token]) -> array[int]:
-    """Tokens as the compact array that the tree keeps and compares."""
-    return array("i", values)
+class Match(NamedTuple):
+    """A sequence's place in the tree: `node` is live and pinned. While there is a `goal`, which is
+    held, the way there is to be restored before anything is computed."""
 
-
-def common_length(a: array[int], b: array[int], b_start: int, limit: int) -> int:
-    """How many tokens `a` and `b[b_start:]` begin with in common, at most `limit`."""
-    low, high = 0, min(limit, len(a), len(b) - b_start)
-    if high <= 0 or a[0] != b[b_start]:
-        return 0
-    if a[:high] == b[b_start : b_start + high]:
-        return high
-    while high - low > 1:  # a[:low] is equal, a[:high] is not
-        middle = (low + high) // 2
-        if a[low:middle] == b[b_start + low : b_start + middle]:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-@dataclass(eq=False, slots=True)
-class Node:
-    """A run of tokens at positions [start, end). The root is empty."""
-
-    parent: Node | None
-    tokens: array[int]
-    start: int
-    lane: int = NO_LANE  # a leaf's: it holds positions [0, end)
-    n_pins: int = 0  # running sequences attached here
-    used: int = 0  # when last, in ticks
-    children: dict[Token, Node] = field(default_factory=dict)
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.tokens)
-
-    def path(self) -> Iterator[Node]:
-        """This node and those above it, without the root."""
-        node: Node = self
-        while node.parent is not None:
-            yield node
-            node = node.parent
+    node: Node
+    goal: Node | None = None
 
 
 class Cache(Protocol):
     """What the scheduler needs of a prefix cache; `naive.NoCache` is the other one."""
 
-    ops: list[Copy | Remove]
+    ops: list[Op]
     n_evicted: int  # cells so far
     shares: bool  # whether a sequence ever finds what another one computed
+    exact: bool  # whether a prefix is of use only where there is a checkpoint
 
     @property
     def n_idle(self) -> int:
         """Lanes that the cache owns."""
         ...
 
-    def peek(self, tokens: array[int], limit: int, namespace: Hashable) -> int:
-        """The longest prefix of `tokens[:limit]` that is cached; changes nothing."""
+    def peek(self, tokens: array[int], limit: int, namespace: Hashable) -> tuple[int, int]:
+        """The longest usable prefix of `tokens[:limit]`, live and in all; changes nothing."""
         ...
 
-    def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Node:
-        """Share the longest cached prefix of `tokens[:limit]` with `lane`, and pin it."""
+    def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Match:
+        """Share the longest live prefix of `tokens[:limit]` with `lane`, and pin it."""
+        ...
+
+    def restore(self, match: Match, lane: int) -> Match:
+        """Put the next piece on the way to the goal back, on `lane`."""
         ...
 
     def extend(self, node: Node, lane: int, tokens: array[int], n: int) -> Node:
         """Cache `tokens[:n]`, all computed on `lane`; the pin moves from `node` to their end."""
         ...
 
-    def detach(self, node: Node, lane: int) -> None:
-        """Unpin; the lane becomes the cache's or free. It must hold nothing private."""
+    def checkpoint(self, node: Node, lane: int) -> None:
+        """Save the state of `lane`, which holds exactly the node's prefix."""
+        ...
+
+    def detach(self, match: Match, lane: int) -> None:
+        """Unpin; the lane becomes the cache's or free. What it holds beyond the node is lost."""
+        ...
+
+    def save(self, n_bytes: int) -> None:
+        """Copy idle prefixes that have no copy yet, about `n_bytes` of them."""
+        ...
+
+    def demote(self) -> None:
+        """A step passes: idle prefixes that have a copy leave the KV cache after a few."""
+        ...
+
+    @property
+    def n_unsaved(self) -> int:
+        """Prefixes that wait for `save`."""
+        ...
+
+    def insert(self, tokens: array[int], namespace: Hashable, fetched: Fetched) -> bool:
+        """Put a part of the prefix `tokens` under what is there; False if there is a gap before."""
+        ...
+
+    def written(self) -> None:
+        """The operations planned before were executed: copies have their bytes now."""
         ...
 
     def evict(self, n: int) -> int:
@@ -124,11 +132,11 @@ class Cache(Protocol):
         ...
 
     def drop(self, namespace: Hashable) -> None:
-        """Evict all of a namespace that is not pinned."""
+        """Forget all of a namespace that is not pinned, copies too."""
         ...
 
     def clear(self) -> None:
-        """Evict all that is not pinned."""
+        """Forget all that is not pinned, copies too."""
         ...
 
     def count(self) -> int:
@@ -141,61 +149,218 @@ class PrefixCache:
 
     shares = True
 
-    def __init__(self, cells: Cells) -> None:
-        self.ops: list[Copy | Remove] = []
+    def __init__(
+        self,
+        cells: Cells,
+        tier: HostTier | None = None,
+        *,
+        exact: bool = False,
+        worth: Callable[[int, int], bool] = lambda n_tokens, n_bytes: True,
+        disk: DiskTier | None = None,
+    ) -> None:
+        """`worth` says whether so many tokens are sooner restored from so many bytes."""
+        self.ops: list[Op] = []
+        self.exact = exact
         self.n_evicted = 0
         self._cells = cells
+        self._tier = tier
+        self._worth = worth
+        self._disk = disk
+        self._to_write: list[tuple[Node, Blob]] = []
         self._roots: dict[Hashable, Node] = {}
-        self._leaves: dict[int, Node] = {}  # by lane
-        self._idle: set[int] = set()
+        self._namespaces: dict[Node, Hashable] = {}  # of the roots
+        self._leaves: dict[int, Node] = {}  # live ones, by lane
+        self._idle: dict[int, int] = {}  # lanes, with the step since which they are
+        self._unsaved: deque[Node] = deque()
         self._tick = 0
+        self._step = 0
 
     @property
     def n_idle(self) -> int:
         return len(self._idle)
 
-    def peek(self, tokens: array[int], limit: int, namespace: Hashable) -> int:
-        node, _, overlap = self._walk(self._root(namespace), tokens, limit)
-        return node.end + overlap
+    # -- a sequence's life --------------------------------------------------------------------
 
-    def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Node:
-        node, child, overlap = self._walk(self._root(namespace), tokens, limit)
-        if child is not None and overlap:
+    def peek(self, tokens: array[int], limit: int, namespace: Hashable) -> tuple[int, int]:
+        node, child, overlap = walk(self._root(namespace), tokens, limit)
+        node = self._usable(node)
+        n_live, n_all = node.last_live().end, node.end
+        if child is not None and self._is_worth_splitting(child, overlap):
+            n_all += overlap
+            n_live += overlap if child.live else 0
+        return n_live, n_all
+
+    def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Match:
+        node, child, overlap = walk(self._root(namespace), tokens, limit)
+        if child is not None and self._is_worth_splitting(child, overlap):
             node = self._split(child, overlap)
-        if node.end:
-            self.ops.append(Copy(self._holder(node), lane, 0, node.end))
-        self._pin(node)
-        return node
+        goal = self._worthwhile(self._usable(node))
+        live = goal.last_live()
+        if live.end:
+            self.ops.append(Copy(live.holder(), lane, 0, live.end))
+        live.n_pins += 1
+        goal.n_holds += 1
+        self._touch(goal)
+        return self._towards(live, goal, lane)
+
+    def restore(self, match: Match, lane: int) -> Match:
+        node, goal = match
+        assert goal is not None
+        child = node.child_towards(goal)
+        if child.live:
+            self.ops.append(Copy(child.holder(), lane, child.start, child.end))
+        else:
+            assert child.cells is not None
+            self.ops.append(Load(child.cells, lane, child.start, child.end))
+            self._cells.restore(len(child.tokens))
+            self._enliven(child, lane)
+        self._move_pin(node, child)
+        return self._towards(child, goal, lane)
+
+    def _towards(self, node: Node, goal: Node, lane: int) -> Match:
+        if node is not goal:
+            return Match(node, goal)
+        goal.n_holds -= 1
+        if self.exact and goal.state is not None:
+            self.ops.append(LoadState(goal.state, lane))
+        return Match(node)
 
     def extend(self, node: Node, lane: int, tokens: array[int], n: int) -> Node:
-        if n <= node.end:
-            return node
-        end, child, overlap = self._walk(node, tokens, n)
-        if child is not None and overlap:
-            end = self._split(child, overlap)
-        if end is not node:  # somebody else computed these tokens too: share theirs, drop ours
-            self.ops.append(Remove(lane, node.end, end.end))
-            self.ops.append(Copy(self._holder(end), lane, node.end, end.end))
-            self._cells.drop_private(end.end - node.end)
-        if end.end < n:
-            end = self._grow(end, lane, tokens[end.end : n])
-        if end is not node:
-            node.n_pins -= 1
-            end.n_pins += 1
-        self._touch(end)
-        return end
+        start = node
+        while node.end < n:
+            child = node.children.get(tokens[node.end])
+            if child is None:
+                node = self._grow(node, lane, tokens[node.end : n])
+                break
+            if child.live and self.exact:
+                break  # ours stays private: a state can't be cut out and exchanged
+            overlap = common_length(child.tokens, tokens, child.start, n - child.start)
+            if overlap < len(child.tokens):
+                child = self._split(child, overlap)
+            if child.live:  # somebody else computed these tokens too: share theirs, drop ours
+                self.ops.append(Remove(lane, child.start, child.end))
+                self.ops.append(Copy(child.holder(), lane, child.start, child.end))
+                self._cells.drop_private(len(child.tokens))
+            else:
+                self._cells.publish(len(child.tokens))
+                self._enliven(child, lane)
+            node = child
+        self._move_pin(start, node)
+        self._touch(node)
+        return node
 
-    def detach(self, node: Node, lane: int) -> None:
+    def checkpoint(self, node: Node, lane: int) -> None:
+        if self._tier is not None and node.state is None and node.end >= self._tier.min_tokens:
+            blob = self._tier.save_state(node)
+            self.ops.append(SaveState(lane, blob))
+            self._to_write.append((node, blob))
+
+    def detach(self, match: Match, lane: int) -> None:
+        node, goal = match
         node.n_pins -= 1
-        if node.lane == lane:
-            self._idle.add(lane)
-        else:
+        if goal is not None:
+            goal.n_holds -= 1
+        if node.lane != lane:
             self._release(lane)
+            return
+        self.ops.append(Remove(lane, node.end))
+        self._idle[lane] = self._step
+        if self._tier is not None:
+            self._unsaved.append(node)
+
+    # -- the host tier ------------------------------------------------------------------------
+
+    @property
+    def n_unsaved(self) -> int:
+        return len(self._unsaved)
+
+    def save(self, n_bytes: int) -> None:
+        while self._unsaved and n_bytes > 0:
+            part = self._first_unsaved(self._unsaved[0])
+            if part is None or self._tier is None:
+                self._unsaved.popleft()
+                continue
+            if len(part.tokens) > self._tier.piece:
+                part = self._split(part, self._tier.piece)
+            self._save(part, self._tier)
+            assert part.cells is not None
+            n_bytes -= part.cells.n_bytes
+
+    def _first_unsaved(self, node: Node) -> Node | None:
+        """The first node on the path to `node` that should have a copy and has none."""
+        if not node.live or node.parent is None or not self._keeps(node):
+            return None
+        unsaved = [above for above in self._usable(node).path() if above.cells is None]
+        return unsaved[-1] if unsaved else None
+
+    def _keeps(self, node: Node) -> bool:
+        """Whether a copy of the node would be of use."""
+        if self._tier is None or node.end < self._tier.min_tokens:
+            return False
+        return not self.exact or node.state is not None or bool(node.children)
+
+    def _save(self, node: Node, tier: HostTier) -> None:
+        blob = tier.save_cells(node)
+        self.ops.append(Save(node.holder(), blob))
+        self._to_write.append((node, blob))
+
+    def written(self) -> None:
+        to_write, self._to_write = self._to_write, []
+        if self._disk is None:
+            return
+        for node, blob in to_write:
+            if blob is node.state:
+                self._disk.save_state(node)
+            elif node.end == blob.end and (root := self._top(node)) in self._namespaces:
+                self._disk.save(self._namespaces[root], node, blob)
+
+    def insert(self, tokens: array[int], namespace: Hashable, fetched: Fetched) -> bool:
+        part, cells, state = fetched
+        node = self._reach(namespace, tokens, part.end)
+        if node.end < part.entry.start or self._tier is None:
+            return False
+        if node.end < part.end and cells is not None:
+            start = node.end
+            node = Node(node, tokens[start : part.end], start, live=False, key=part.entry.key)
+            assert node.parent is not None
+            node.parent.children[node.tokens[0]] = node
+            self._tier.give_cells(node, cells)
+        if state is not None and node.end == state.end and node.state is None:
+            self._tier.give_state(node, state)
+        self._touch(node)
+        return True
+
+    def _reach(self, namespace: Hashable, tokens: array[int], end: int) -> Node:
+        """The node at whose end the tree and `tokens[:end]` part."""
+        node, child, overlap = walk(self._root(namespace), tokens, end)
+        return node if child is None else self._split(child, overlap)
+
+    def demote(self) -> None:
+        self._step += 1
+        if self._tier is None:
+            return
+        for node in self._tier.over_budget():
+            self._forget(node)
+        for lane, since in list(self._idle.items()):
+            if self._step - since <= STEPS_BEFORE_LEAVING:
+                break  # the others became idle later
+            leaf = self._leaves[lane]
+            if not leaf.n_pins and (leaf.cells is not None or not self._keeps(leaf)):
+                self._evict_leaf(leaf)
+
+    def _forget(self, node: Node) -> None:
+        """Drop a node's copies, and the node with its last one."""
+        assert self._tier is not None
+        self._tier.forget(node)
+        if not node.live:
+            unlink(node)
+
+    # -- eviction -----------------------------------------------------------------------------
 
     def evict(self, n: int) -> int:
         freed = 0
         while freed < n:
-            leaf = self._oldest()
+            leaf = min(self._unpinned(), key=lambda leaf: leaf.used, default=None)
             if leaf is None:
                 break
             freed += self._trim(leaf, max(n - freed, EVICT_AT_LEAST))
@@ -208,8 +373,7 @@ class PrefixCache:
                 return False
             # A lane is worth what it holds: many short prompts must not push out a long one.
             older = leaves[: len(leaves) // 2 + 1]
-            leaf = min(older, key=lambda leaf: len(leaf.tokens))
-            self._trim(leaf, len(leaf.tokens))
+            self._evict_leaf(min(older, key=lambda leaf: len(leaf.tokens)))
         return True
 
     def n_pinned(self, nodes: Iterable[Node]) -> int:
@@ -217,81 +381,138 @@ class PrefixCache:
         return sum(pinned.values())
 
     def drop(self, namespace: Hashable) -> None:
-        root = self._roots.pop(namespace, None)
+        root = self._roots.get(namespace)
         if root is None:
             return
-        leaves = [leaf for leaf in self._leaves.values() if _root_of(leaf) is root]
-        while leaves:
-            leaf = leaves.pop()
-            parent = leaf.parent
-            if leaf.n_pins or parent is None:
+        for node in reversed(list(root.below())):  # each after its children
+            if node.children or node.n_pins or node.n_holds:
                 continue
-            self._trim(leaf, len(leaf.tokens))
-            if parent.lane != NO_LANE:
-                leaves.append(parent)
-        if root.children or root.n_pins:
-            self._roots[namespace] = root  # a running sequence is still there
+            if self._tier is not None:
+                self._tier.forget(node)
+            if node.live:
+                self._take_out(node)
+            unlink(node)
+        if not root.children and not root.n_pins:
+            del self._namespaces[self._roots.pop(namespace)]
 
     def clear(self) -> None:
         for namespace in list(self._roots):
             self.drop(namespace)
 
-    def count(self) -> int:
-        total, leaves = 0, 0
-        for root in self._roots.values():
-            for node in _below(root):
-                total += len(node.tokens)
-                leaf = not node.children
-                leaves += leaf
-                assert leaf == (node.lane != NO_LANE), f"node at {node.start}: leaf without a lane"
-                assert not leaf or self._leaves[node.lane] is node
-                assert node.tokens, "an empty node"
-        assert leaves == len(self._leaves), f"{leaves} leaves, {len(self._leaves)} known"
-        assert self._idle <= self._leaves.keys(), "an idle lane that holds no leaf"
-        return total
+    def _unpinned(self) -> Iterator[Node]:
+        """The live leaves that may be evicted."""
+        leaves = (self._leaves[lane] for lane in self._idle)
+        return (leaf for leaf in leaves if not leaf.n_pins)
+
+    def _trim(self, leaf: Node, n: int) -> int:
+        """Evict the last `n` tokens of an unpinned leaf, all of it if no more are left."""
+        if n < len(leaf.tokens) and not self.exact:
+            self._split(leaf, len(leaf.tokens) - n)
+        self._evict_leaf(leaf)
+        return len(leaf.tokens)
+
+    def _evict_leaf(self, leaf: Node) -> None:
+        """Take an unpinned leaf out of the KV cache; its node stays if it has a copy."""
+        if leaf.cells is None and self._tier is not None and self._keeps(leaf):
+            self._save(leaf, self._tier)
+        self.n_evicted += len(leaf.tokens)
+        self._take_out(leaf)
+        if leaf.cells is None:
+            for below in leaf.below():
+                self._lose(below)
+            self._lose(leaf)
+            unlink(leaf)
+
+    def _lose(self, node: Node) -> None:
+        if self._tier is not None:
+            self._tier.forget(node)
+
+    def _take_out(self, leaf: Node) -> None:
+        """A live leaf's cells are free; its lane goes to the parent, or is free too."""
+        parent, lane = leaf.parent, leaf.lane
+        assert parent is not None
+        assert not leaf.n_live
+        self._cells.drop_cached(len(leaf.tokens))
+        leaf.live, leaf.lane = False, NO_LANE
+        parent.n_live -= 1
+        del self._leaves[lane]
+        if parent.n_live or parent.parent is None:
+            self._release(lane)
+        else:
+            parent.lane = lane
+            self._leaves[lane] = parent
+            self.ops.append(Remove(lane, parent.end))
 
     # -- the tree -----------------------------------------------------------------------------
 
     def _root(self, namespace: Hashable) -> Node:
         root = self._roots.get(namespace)
         if root is None:
+            self._drop_empty_roots()
             root = self._roots[namespace] = Node(None, tokens_of(()), 0)
+            self._namespaces[root] = namespace
         return root
 
-    def _walk(self, node: Node, tokens: array[int], limit: int) -> tuple[Node, Node | None, int]:
-        """The last node below `node` that matches whole; the child after it that matches in part,
-        and how much of it."""
-        while node.end < limit:
-            child = node.children.get(tokens[node.end])
-            if child is None:
-                break
-            n = common_length(child.tokens, tokens, child.start, limit - child.start)
-            if n < len(child.tokens):
-                return node, child, n
-            node = child
-        return node, None, 0
+    def _drop_empty_roots(self) -> None:
+        if len(self._roots) < MOST_ROOTS:
+            return
+        for root in list(self._namespaces):
+            if not root.children and not root.n_pins:
+                del self._roots[self._namespaces.pop(root)]
+
+    def _usable(self, node: Node) -> Node:
+        """The lowest node of the path at whose end a sequence can go on."""
+        while self.exact and node.state is None and node.parent is not None:
+            node = node.parent
+        return node
+
+    def _worthwhile(self, goal: Node) -> Node:
+        """The goal, or what is live of it where the rest is sooner computed than restored."""
+        blobs = {blob for node in goal.path() if not node.live and (blob := node.cells) is not None}
+        if self.exact and goal.state is not None:
+            blobs.add(goal.state)
+        n_tokens = goal.end - (0 if self.exact else goal.last_live().end)
+        if not blobs or self._worth(n_tokens, sum(blob.n_bytes for blob in blobs)):
+            return goal
+        return self._usable(goal.last_live()) if not self.exact else self._top(goal)
+
+    def _is_worth_splitting(self, node: Node, overlap: int) -> bool:
+        """Whether only the beginning of a node is of use."""
+        return not self.exact and (node.live or overlap >= WORTH_SPLITTING)
+
+    def _top(self, node: Node) -> Node:
+        while node.parent is not None:
+            node = node.parent
+        return node
 
     def _split(self, node: Node, n: int) -> Node:
-        """Cut a node after its n-th token; returns the new upper part."""
-        assert node.parent is not None
-        upper = Node(node.parent, node.tokens[:n], node.start, used=node.used)
-        node.parent.children[upper.tokens[0]] = upper
-        node.parent, node.tokens, node.start = upper, node.tokens[n:], upper.end
-        upper.children[node.tokens[0]] = node
+        upper = split(node, n)
+        if self._tier is not None and upper.cells is not None:
+            self._tier.give_cells(upper, upper.cells)
         return upper
 
     def _grow(self, node: Node, lane: int, tokens: array[int]) -> Node:
         """Put `tokens` below `node`; returns the leaf that ends with them."""
         self._cells.publish(len(tokens))
-        if node.lane == lane and node.n_pins == 1:  # our own leaf, and nobody else's place
+        bare = node.cells is None and node.state is None and not node.children
+        if bare and node.lane == lane and node.n_pins == 1:  # our own leaf, nobody else's place
             node.tokens.extend(tokens)
             return node
-        if node.lane != NO_LANE:
-            self._pass_over(node)
-        leaf = Node(node, tokens, node.end, lane)
+        leaf = Node(node, tokens, node.end, live=False)
         node.children[tokens[0]] = leaf
-        self._leaves[lane] = leaf
+        self._enliven(leaf, lane)
         return leaf
+
+    def _enliven(self, node: Node, lane: int) -> None:
+        """A node's cells are in the KV cache, on `lane`; its parent's lane has no part in it."""
+        parent = node.parent
+        assert parent is not None
+        assert parent.live
+        node.live, node.lane = True, lane
+        parent.n_live += 1
+        if parent.lane != NO_LANE:
+            self._pass_over(parent)
+        self._leaves[lane] = node
 
     def _pass_over(self, node: Node) -> None:
         """A leaf is about to get a child: its own lane is not needed to hold it any more."""
@@ -300,69 +521,39 @@ class PrefixCache:
         if lane in self._idle:
             self._release(lane)
 
-    def _holder(self, node: Node) -> int:
-        while node.lane == NO_LANE:
-            node = next(iter(node.children.values()))
-        return node.lane
+    def _release(self, lane: int) -> None:
+        self._idle.pop(lane, None)
+        self.ops.append(Remove(lane, 0))
+        self._cells.give_lane(lane)
 
-    def _pin(self, node: Node) -> None:
-        node.n_pins += 1
-        self._touch(node)
+    def _move_pin(self, node: Node, to: Node) -> None:
+        node.n_pins -= 1
+        to.n_pins += 1
 
     def _touch(self, node: Node) -> None:
         self._tick += 1
         for above in node.path():
             above.used = self._tick
 
-    # -- eviction -----------------------------------------------------------------------------
+    # -- audit --------------------------------------------------------------------------------
 
-    def _unpinned(self) -> Iterator[Node]:
-        """The leaves that may be evicted."""
-        leaves = (self._leaves[lane] for lane in self._idle)
-        return (leaf for leaf in leaves if not leaf.n_pins)
-
-    def _oldest(self) -> Node | None:
-        return min(self._unpinned(), key=lambda leaf: leaf.used, default=None)
-
-    def _trim(self, leaf: Node, n: int) -> int:
-        """Evict the last `n` tokens of an unpinned leaf, all of it if no more are left."""
-        n = min(n, len(leaf.tokens))
-        self._cells.drop_cached(n)
-        self.n_evicted += n
-        if n < len(leaf.tokens):
-            del leaf.tokens[-n:]
-            self.ops.append(Remove(leaf.lane, leaf.end))
-        else:
-            self._remove(leaf)
-        return n
-
-    def _remove(self, leaf: Node) -> None:
-        parent, lane = leaf.parent, leaf.lane
-        assert parent is not None
-        del parent.children[leaf.tokens[0]]
-        del self._leaves[lane]
-        if parent.children or parent.parent is None:
-            self._release(lane)
-        else:
-            parent.lane = lane
-            self._leaves[lane] = parent
-            self.ops.append(Remove(lane, parent.end))
-
-    def _release(self, lane: int) -> None:
-        self._idle.discard(lane)
-        self.ops.append(Remove(lane, 0))
-        self._cells.give_lane(lane)
-
-
-def _root_of(node: Node) -> Node:
-    while node.parent is not None:
-        node = node.parent
-    return node
-
-
-def _below(root: Node) -> Iterator[Node]:
-    todo = list(root.children.values())
-    while todo:
-        node = todo.pop()
-        todo.extend(node.children.values())
-        yield node
+    def count(self) -> int:
+        nodes = [node for root in self._roots.values() for node in root.below()]
+        leaves = 0
+        for node in nodes:
+            assert node.parent is not None
+            assert node.tokens, "an empty node"
+            assert node.live or node.cells is not None, (
+                f"node at {node.start}: neither here nor there"
+            )
+            assert not node.live or node.parent.live, f"node at {node.start}: live under a copy"
+            assert node.n_live == sum(child.live for child in node.children.values())
+            leaf = node.live and not node.n_live
+            leaves += leaf
+            assert leaf == (node.lane != NO_LANE), f"node at {node.start}: leaf without a lane"
+            assert not leaf or self._leaves[node.lane] is node
+        assert leaves == len(self._leaves), f"{leaves} leaves, {len(self._leaves)} known"
+        assert self._idle.keys() <= self._leaves.keys(), "an idle lane that holds no leaf"
+        if self._tier is not None:
+            self._tier.check(nodes)
+        return sum(len(node.tokens) for node in nodes if node.live)

@@ -15,7 +15,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from mullama.engine.detokenizer import Detokenizer
-from mullama.engine.prefix_cache import NO_LANE, Node
+from mullama.engine.draft_pace import Acceptance
+from mullama.engine.lookup import Lookup
+from mullama.engine.prefix_cache import Match
+from mullama.engine.radix import NO_LANE, Node, tokens_of
 from mullama.types import (
     MAX_SEED,
     GenerateOptions,
@@ -24,6 +27,8 @@ from mullama.types import (
     Token,
     TokenLogprob,
 )
+
+NOWHERE = Match(Node(None, tokens_of(()), 0))
 
 Item = tuple[Token, TokenLogprob | None]  # what a token brings along beside its text
 
@@ -37,6 +42,7 @@ class Job:
     n_prompt: int
     namespace: Hashable  # whose prefixes it may use
     arrived: float
+    n_fetches: int = 0  # parts of its prefix that are being read from disk
     sequences: list[Sequence] = field(default_factory=list)  # those that have not ended
     scored: list[TokenLogprob | None] = field(default_factory=list)  # prompt_logprobs so far
 
@@ -48,7 +54,7 @@ class Job:
 
 @dataclass(eq=False, slots=True)
 class Sequence:
-    """One answer of a job. `lane` and `node` are set while it runs."""
+    """One answer of a job. `lane` and `match` are set while it runs."""
 
     key: int
     job: Job
@@ -57,11 +63,17 @@ class Sequence:
     detokenizer: Detokenizer[Item]
     max_tokens: int
     n_computed: int = 0
-    n_cached: int = 0
+    n_starts: int = 0  # how often it came to a lane: again after a preemption
+    n_charged: int = 0  # prompt tokens that its caller was charged for
+    n_cached: int = 0  # prompt tokens that were not computed, the first time
+    n_restored: int = 0  # of these, from the host tier
+    n_from_disk: int = 0  # and from disk
     n_undelivered: int = 0  # tokens generated since the last delta
     lane: int = NO_LANE
-    node: Node | None = None
-    has_sampler: bool = False
+    match: Match = NOWHERE
+    checkpoints: list[int] = field(default_factory=list)  # where its state is to be saved yet
+    lookup: Lookup | None = None  # where drafts come from
+    acceptance: Acceptance = field(default_factory=Acceptance)
     first_computed: float | None = None
     first_token: float | None = None
     last_token: float = 0.0
@@ -75,13 +87,39 @@ class Sequence:
         return len(self.tokens) - self.n_computed
 
     @property
+    def caller(self) -> str:
+        return self.job.options.caller
+
+    @property
+    def priority(self) -> int:
+        return self.job.options.priority
+
+    @property
+    def deadline(self) -> float | None:
+        """When its request must have begun."""
+        max_wait = self.job.options.max_wait
+        if max_wait is None or self.index or self.n_starts:
+            return None
+        return self.job.arrived + max_wait
+
+    @property
     def n_generated(self) -> int:
         return len(self.tokens) - self.job.n_prompt
 
     @property
     def n_private(self) -> int:
         """Cells that only this sequence's lane holds."""
-        return self.n_computed - (self.node.end if self.node else 0)
+        return self.n_computed - self.node.end
+
+    @property
+    def node(self) -> Node:
+        """Where its shared cells end."""
+        return self.match.node
+
+    @property
+    def goal_end(self) -> int:
+        """How much of it is shared when all that is cached has been restored."""
+        return (self.match.goal or self.match.node).end
 
     @property
     def sampler(self) -> SamplerParams:

@@ -1,7 +1,7 @@
 """The server's end of a worker: requests become frames, and frames events of the right request.
 
-Whoever reads a request's events slowly lets only its own queue grow, by what the request may
-generate at most. The worker is always read, so that nobody waits for somebody else's reader.
+Whoever reads a request's events slowly lets only its own queue grow, up to MAX_UNREAD; then the
+request is cancelled. The worker is always read, so that nobody waits for somebody else's reader.
 
 The client does not judge why a connection ended: who started the worker finds out, and calls
 `fail` with an error that every open request then raises, after the events that came before.
@@ -13,11 +13,11 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from socket import socket
-from typing import cast
+from typing import Any, cast
 
-from mullama.errors import ErrorInfo, InvalidRequest, MullamaError, from_info
+from mullama.errors import ErrorInfo, InvalidRequest, MullamaError, Overloaded, from_info
 from mullama.host import frames
 from mullama.types import (
     ChatRequest,
@@ -27,9 +27,23 @@ from mullama.types import (
     Event,
     Failed,
     Finished,
+    RerankRequest,
+    RerankResult,
+    Token,
+    TokenizeRequest,
+    TokenizeResult,
 )
 
 log = logging.getLogger("mullama.host")
+
+# Bytes, as they came from the worker, of events that one request's reader has not taken. Far more
+# than a step has for one request, and than the answer of a client that is just slow.
+MAX_UNREAD = 4 << 20
+_TOO_SLOW = Overloaded(
+    f"The answer was ended, since its reader is {MAX_UNREAD >> 20} MiB behind. Read faster, or ask "
+    "for less at a time.",
+    code="slow_reader",
+).info()
 
 # While a worker has something to say, its counters are asked for this often, in seconds.
 COUNT_INTERVAL = 0.25
@@ -38,14 +52,29 @@ COUNT_INTERVAL = 0.25
 class Stream:
     """The events of one request that nobody has taken yet."""
 
-    __slots__ = ("_events", "_waiter")
+    __slots__ = ("_events", "_n_unread", "_waiter")
 
     def __init__(self) -> None:
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[Event, int]] = deque()  # with its bytes, where it has to wait
+        self._n_unread = 0
         self._waiter: asyncio.Future[None] | None = None
 
-    def put(self, event: Event) -> None:
-        self._events.append(event)
+    def put(self, event: Event) -> bool:
+        """False if there is no room for it."""
+        n_bytes = frames.size(event) if self._events else 0  # the next to be taken waits for nobody
+        if self._n_unread + n_bytes > MAX_UNREAD:
+            return False
+        self._append(event, n_bytes)
+        return True
+
+    def end(self, event: Event) -> None:
+        """Forget what nobody has taken; `event` is the last."""
+        self._events.clear()
+        self._append(event, 0)
+
+    def _append(self, event: Event, n_bytes: int) -> None:
+        self._events.append((event, n_bytes))
+        self._n_unread += n_bytes
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -54,7 +83,9 @@ class Stream:
         while not self._events:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._events.popleft()
+        event, n_bytes = self._events.popleft()
+        self._n_unread -= n_bytes
+        return event
 
 
 class WorkerClient(asyncio.Protocol):
@@ -72,7 +103,7 @@ class WorkerClient(asyncio.Protocol):
         self._splitter = frames.Splitter()
         self._ids = itertools.count(1)
         self._streams: dict[int, Stream] = {}
-        self._embeddings: dict[int, asyncio.Future[EmbedResult]] = {}
+        self._asked: dict[int, asyncio.Future[Any]] = {}
         # Who waits for counters, in the order of asking; None where they are only to be kept.
         self._counted: deque[asyncio.Future[dict[str, float]] | None] = deque()
         self._is_counting = False  # counters will be asked for soon
@@ -118,23 +149,43 @@ class WorkerClient(asyncio.Protocol):
                 n_open -= isinstance(event, Finished)
                 yield event
         finally:
-            del self._streams[id]
+            self._streams.pop(id, None)
             if n_open:
                 self._cancel(id)
 
     async def embed(self, request: EmbedRequest) -> EmbedResult:
-        """The vectors of a request's inputs. Being cancelled cancels it in the worker."""
+        """The vectors of a request's inputs."""
+        result: EmbedResult = await self._ask(lambda id: frames.Embed(id, request))
+        return result
+
+    async def rerank(self, request: RerankRequest) -> RerankResult:
+        """The scores of a request's documents."""
+        result: RerankResult = await self._ask(lambda id: frames.Rerank(id, request))
+        return result
+
+    async def tokenize(self, request: TokenizeRequest) -> TokenizeResult:
+        """The tokens of a text or a conversation."""
+        result: TokenizeResult = await self._ask(lambda id: frames.Tokenize(id, request))
+        return result
+
+    async def detokenize(self, tokens: tuple[Token, ...]) -> str:
+        """The text of tokens."""
+        result: str = await self._ask(lambda id: frames.Detokenize(id, tokens))
+        return result
+
+    async def _ask(self, message: Callable[[int], frames.Ask]) -> Any:
+        """The result that answers a message. Being cancelled cancels it in the worker."""
         id = next(self._ids)
-        self._send(frames.Embed(id, request))
-        future: asyncio.Future[EmbedResult] = self._loop.create_future()
-        self._embeddings[id] = future
+        self._send(message(id))
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._asked[id] = future
         try:
             return await future
         except asyncio.CancelledError:
             self._cancel(id)
             raise
         finally:
-            del self._embeddings[id]
+            del self._asked[id]
 
     async def stats(self) -> dict[str, float]:
         """The engine's counters as they are now."""
@@ -146,9 +197,9 @@ class WorkerClient(asyncio.Protocol):
     def fail(self, error: MullamaError) -> None:
         """End every open request, and any later one, with `error`."""
         self._error = error.info()
-        for id, stream in self._streams.items():
-            stream.put(Failed(id, self._error))
-        for future in (*self._embeddings.values(), *self._counted):
+        for id in list(self._streams):
+            self._deliver(Failed(id, self._error))
+        for future in (*self._asked.values(), *self._counted):
             if future is not None and not future.done():
                 future.set_exception(from_info(self._error))
         self._settle(self._error)
@@ -191,8 +242,8 @@ class WorkerClient(asyncio.Protocol):
                 for event in message:
                     self._deliver(event)
                 self._count_soon()
-            case frames.Embedded():
-                future = self._embeddings.get(message.id)
+            case frames.Embedded() | frames.Reranked() | frames.Tokenized() | frames.Detokenized():
+                future = self._asked.get(message.id)
                 if future is not None and not future.done():
                     future.set_result(message.result)
                 self._count_soon()
@@ -215,13 +266,15 @@ class WorkerClient(asyncio.Protocol):
             self.ready.set_result(outcome)
 
     def _deliver(self, event: Event) -> None:
-        stream = self._streams.get(event.id)
-        if stream is not None:  # else it was cancelled, and this was on its way
-            stream.put(event)
+        stream = self._streams.get(event.id)  # None: it was cancelled, and this was on its way
+        if stream is not None and not stream.put(event):
+            del self._streams[event.id]
+            stream.end(Failed(event.id, _TOO_SLOW))
+            self._cancel(event.id)
 
     def _refused(self, id: int, error: ErrorInfo) -> None:
         self._deliver(Failed(id, error))
-        future = self._embeddings.get(id)
+        future = self._asked.get(id)
         if future is not None and not future.done():
             future.set_exception(from_info(error))
 

@@ -29,8 +29,14 @@ from mullama.types import (
     Event,
     Failed,
     Finished,
+    Progress,
     PromptScored,
+    RerankRequest,
+    RerankResult,
     Started,
+    Token,
+    TokenizeRequest,
+    TokenizeResult,
 )
 
 # Holds 65,536 vectors of 1,024 components, and any prompt that a context could. Beyond it a length
@@ -54,7 +60,7 @@ class _Message(msgspec.Struct, array_like=True, gc=False, tag=True):
 class Load(_Message):
     """The first message: which model to load, and how. `log_level` as in `logging`."""
 
-    path: str
+    path: bytes  # as the system has it: a file's name need be no text
     options: ModelOptions
     log_level: int
 
@@ -78,6 +84,27 @@ class Embed(_Message):
 
     id: int
     request: EmbedRequest
+
+
+class Rerank(_Message):
+    """Score documents: answered by Reranked or Refused."""
+
+    id: int
+    request: RerankRequest
+
+
+class Tokenize(_Message):
+    """Text into tokens: answered by Tokenized or Refused."""
+
+    id: int
+    request: TokenizeRequest
+
+
+class Detokenize(_Message):
+    """Tokens into text: answered by Detokenized or Refused."""
+
+    id: int
+    tokens: tuple[Token, ...]
 
 
 class Cancel(_Message):
@@ -123,17 +150,19 @@ class Events(_Message):
     started: list[Started] = []
     scored: list[PromptScored] = []
     failed: list[Failed] = []
+    progress: list[Progress] = []
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Events:
         """Sort a step's events into lists."""
-        message = cls([], [], [], [], [])
+        message = cls([], [], [], [], [], [])
         lists = {
             Delta: message.deltas,
             Finished: message.finished,
             Started: message.started,
             PromptScored: message.scored,
             Failed: message.failed,
+            Progress: message.progress,
         }
         for event in events:
             lists[type(event)].append(event)  # type: ignore[attr-defined]
@@ -142,6 +171,7 @@ class Events(_Message):
     def __iter__(self) -> Iterator[Event]:
         """The events again, each request's in their order."""
         yield from self.started
+        yield from self.progress
         yield from self.scored
         yield from self.deltas
         yield from self.finished
@@ -155,8 +185,29 @@ class Embedded(_Message):
     result: EmbedResult
 
 
+class Reranked(_Message):
+    """The scores that were asked for."""
+
+    id: int
+    result: RerankResult
+
+
+class Tokenized(_Message):
+    """The tokens that were asked for."""
+
+    id: int
+    result: TokenizeResult
+
+
+class Detokenized(_Message):
+    """The text that was asked for."""
+
+    id: int
+    result: str
+
+
 class Refused(_Message):
-    """A request that came to nothing before the engine took it, or an embedding that failed."""
+    """A request that came to nothing before the engine took it, or an Ask that failed."""
 
     id: int
     error: ErrorInfo
@@ -176,8 +227,10 @@ class Log(_Message):
     text: str
 
 
-ToWorker = Load | Chat | Complete | Embed | Cancel | Count | Shutdown
-FromWorker = Events | Embedded | Refused | Counted | Log | Loading | Ready | LoadFailed
+Ask = Embed | Rerank | Tokenize | Detokenize
+Answer = Embedded | Reranked | Tokenized | Detokenized
+ToWorker = Load | Chat | Complete | Ask | Cancel | Count | Shutdown
+FromWorker = Events | Answer | Refused | Counted | Log | Loading | Ready | LoadFailed
 
 _M = TypeVar("_M")
 
@@ -198,6 +251,11 @@ def encode(message: ToWorker | FromWorker) -> bytearray:
         raise FrameError(f"it has {size:,} bytes; the most is {MAX_FRAME:,}")
     _LENGTH.pack_into(frame, 0, size)
     return frame
+
+
+def size(event: Event) -> int:
+    """Bytes that an event takes in a frame."""
+    return len(_encoder.encode(event))
 
 
 def decode_to_worker(frame: bytes | memoryview) -> ToWorker:

@@ -7,12 +7,14 @@ answered, and ends everything in order. It knows no wire format, and never loads
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from mullama.config import ModelOptions, ServerOptions
 from mullama.errors import InvalidRequest, NotFound, Overloaded
+from mullama.host.client import WorkerClient
 from mullama.host.process import WorkerProcess
 from mullama.host.slot import CLOSE_PATIENCE, Process, Slot
 from mullama.types import (
@@ -22,7 +24,14 @@ from mullama.types import (
     EmbedResult,
     Event,
     ModelStatus,
+    RerankRequest,
+    RerankResult,
+    Token,
+    TokenizeRequest,
+    TokenizeResult,
 )
+
+R = TypeVar("R")
 
 DEFAULT = "default"
 RETRY_AFTER_SHUTDOWN = 10.0  # seconds, in which a restarted server is back
@@ -56,9 +65,12 @@ class Host:
         self._idle = asyncio.Event()
 
     async def start(self) -> None:
-        """Start all workers. Returns at once: requests wait for their model, or are told to."""
+        """Start all workers. Returns at once: requests wait for their model, or are told to.
+
+        What comes of each is in `models`, for those who watch, and not in the log.
+        """
         for slot in self._slots.values():
-            slot.start()
+            slot.start(watched=True)
 
     async def stop(self, timeout: float) -> None:
         """Refuse new requests, let running ones finish for `timeout` seconds, end the workers.
@@ -99,10 +111,26 @@ class Host:
 
     async def embed(self, name: str | None, request: EmbedRequest) -> EmbedResult:
         """A request's vectors: see Backend."""
+        return await self._ask(name, lambda worker: worker.embed(request))
+
+    async def rerank(self, name: str | None, request: RerankRequest) -> RerankResult:
+        """A request's scores: see Backend."""
+        return await self._ask(name, lambda worker: worker.rerank(request))
+
+    async def tokenize(self, name: str | None, request: TokenizeRequest) -> TokenizeResult:
+        """A text's tokens: see Backend."""
+        return await self._ask(name, lambda worker: worker.tokenize(request))
+
+    async def detokenize(self, name: str | None, tokens: Sequence[Token]) -> str:
+        """Tokens' text: see Backend."""
+        return await self._ask(name, lambda worker: worker.detokenize(tuple(tokens)))
+
+    async def _ask(self, name: str | None, ask: Callable[[WorkerClient], Awaitable[R]]) -> R:
+        """What a model's worker answers to a request that has no events."""
         slot = self._slot(name)
         with self._counted(slot):
             client = await slot.acquire(self._load_wait)
-            result = await client.embed(request)
+            result = await ask(client)
             slot.answered()
             return result
 

@@ -1,4 +1,4 @@
-"""Requests as a client wrote them -> tokens as the engine takes them; raw vectors -> an answer.
+"""Requests as a client wrote them -> tokens as the engine takes them.
 
 Everything that can be wrong with a request for this very model is found here, before any of it
 reaches an engine: token ids that the vocabulary lacks, a missing chat template, an empty prompt.
@@ -7,26 +7,27 @@ Pure over a vocabulary and a template: it knows no llama.cpp, no thread and no s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
-from mullama.errors import InvalidRequest, ModelError
+from mullama.errors import InvalidRequest
+from mullama.host.inputs import check_tokens
 from mullama.types import (
     ChatRequest,
     CompletionRequest,
-    EmbedRequest,
-    EmbedResult,
     GenerateOptions,
     GenerateRequest,
     Token,
+    TokenizeRequest,
+    TokenizeResult,
     Vocab,
 )
 
 # What the renderer itself passes to a template; a request can't pass it a second time.
-_RESERVED = frozenset({"self", "messages", "add_generation_prompt", "continue_final_message"})
+_RESERVED = frozenset(
+    {"self", "messages", "tools", "add_generation_prompt", "continue_final_message"}
+)
 
 
 class Template(Protocol):
@@ -36,6 +37,7 @@ class Template(Protocol):
         self,
         messages: Sequence[dict[str, Any]],
         *,
+        tools: Sequence[dict[str, Any]] = (),
         add_generation_prompt: bool = True,
         continue_final_message: bool = False,
         **kwargs: Any,
@@ -87,20 +89,35 @@ class Preparer:
             )
         return self._template.render(
             request.messages,
+            tools=request.tools,
             add_generation_prompt=request.add_generation_prompt,
             continue_final_message=request.continue_final_message,
             **request.template_kwargs,
         )
 
-    def embed(self, request: EmbedRequest, n_embd: int) -> list[Sequence[Token]]:
-        """Each input in tokens, for vectors of `n_embd` components. Raises InvalidRequest."""
-        if request.dimensions is not None and not 1 <= request.dimensions <= n_embd:
-            raise InvalidRequest(
-                f"dimensions is {request.dimensions}; this model's vectors have {n_embd} "
-                "components, so it must be between 1 and that.",
-                param="dimensions",
+    def tokenize(self, request: TokenizeRequest) -> TokenizeResult:
+        """A text's tokens, or those that a conversation's answer would begin with."""
+        if isinstance(request.source, str):
+            prompt = ""
+            tokens = self._vocab.tokenize(
+                request.source,
+                add_special=request.add_special,
+                parse_special=request.parse_special,
             )
-        return [self._input(i, item) for i, item in enumerate(request.inputs)]
+        else:
+            prompt = self.render(request.source)
+            tokens = self._text(prompt)
+        pieces: tuple[bytes, ...] = ()
+        if request.with_pieces:
+            pieces = tuple(self._vocab.piece(token, special=True) for token in tokens)
+        return TokenizeResult(tuple(tokens), pieces, prompt)
+
+    def detokenize(self, tokens: Sequence[Token]) -> str:
+        """The tokens' pieces as text, control tokens as they are written. Raises InvalidRequest."""
+        check_tokens(self._vocab, tokens, "tokens")
+        # Not by the vocabulary's detokenize, which leaves out spaces where some models want it.
+        pieces = (self._vocab.piece(token, special=True) for token in tokens)
+        return b"".join(pieces).decode(errors="replace")
 
     # ------------------------------------------------------------------------------------------
 
@@ -111,7 +128,7 @@ class Preparer:
             prompt: Sequence[Token] = self._text(request.prompt)
         else:
             prompt = request.prompt
-            self._check_tokens(prompt, "prompt")
+            check_tokens(self._vocab, prompt, "prompt")
         if prompt:
             return prompt
         if self._vocab.bos is None:
@@ -139,44 +156,6 @@ class Preparer:
         tokens = self._vocab.tokenize(text, add_special=False, parse_special=True)
         return tokens if tokens[:1] == self._begin else self._begin + tokens
 
-    def _input(self, index: int, item: str | tuple[Token, ...]) -> Sequence[Token]:
-        if isinstance(item, str):
-            tokens: Sequence[Token] = self._vocab.tokenize(item, add_special=True)
-        else:
-            self._check_tokens(item, "input")
-            tokens = item
-        if not tokens:
-            raise InvalidRequest(f"input[{index}] is empty. Send some text.", param="input")
-        return tokens
-
     def _check_options(self, options: GenerateOptions) -> None:
-        self._check_tokens(options.stop_tokens, "stop_token_ids")
-        self._check_tokens([token for token, _ in options.sampler.logit_bias], "logit_bias")
-
-    def _check_tokens(self, tokens: Sequence[Token], param: str) -> None:
-        n = self._vocab.n_tokens
-        if tokens and not (min(tokens) >= 0 and max(tokens) < n):
-            bad = next(token for token in tokens if not 0 <= token < n)
-            raise InvalidRequest(
-                f"{param} holds token {bad}, and this model's tokens go from 0 to {n - 1}.",
-                param=param,
-            )
-
-
-def result(
-    vectors: Iterable[bytes], *, dimensions: int | None, normalize: bool, n_tokens: int
-) -> EmbedResult:
-    """The answer to an EmbedRequest, from its inputs' raw vectors (float32).
-
-    A vector of zeros has no direction and stays as it is. Raises ModelError for NaN or infinity.
-    """
-    matrix = np.stack([np.frombuffer(vector, dtype="<f4") for vector in vectors])[:, :dimensions]
-    if not np.isfinite(matrix).all():
-        raise ModelError(
-            "The model computed NaN or infinity instead of a vector; its file may be damaged."
-        )
-    if normalize:
-        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-        matrix = matrix / np.where(lengths > 0, lengths, 1)
-    rows = tuple(row.tobytes() for row in np.ascontiguousarray(matrix, dtype="<f4"))
-    return EmbedResult(rows, matrix.shape[1], n_tokens)
+        check_tokens(self._vocab, options.stop_tokens, "stop_token_ids")
+        check_tokens(self._vocab, [token for token, _ in options.sampler.logit_bias], "logit_bias")

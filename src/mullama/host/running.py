@@ -8,18 +8,21 @@ library use it alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from threading import Lock, Thread
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from mullama.engine.disk import DiskStore
+from mullama.engine.disk_tier import DiskTier
 from mullama.engine.embedding import EmbedEngine
 from mullama.engine.engine import Engine
 from mullama.engine.scheduler import EngineOptions
 from mullama.errors import InvalidRequest, Overloaded
-from mullama.host.prepare import Prepared, Preparer, Template, result
+from mullama.host import inputs
+from mullama.host.prepare import Prepared, Preparer, Template
 from mullama.types import (
     ChatRequest,
     CompletionRequest,
@@ -27,10 +30,17 @@ from mullama.types import (
     EmbedRequest,
     EmbedResult,
     Event,
+    RerankRequest,
+    RerankResult,
     Runner,
     Started,
+    Token,
+    TokenizeRequest,
+    TokenizeResult,
     Vocab,
 )
+
+R = TypeVar("R")
 
 
 class OwnedRunner(Runner, Protocol):
@@ -51,13 +61,15 @@ class OwnedEmbedder(Embedder, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a model brings. A `runner` of None means that it only embeds."""
+    """What a model brings. A `runner` of None means that it only embeds; `disk` is where cached
+    prefixes survive, if there is such a place."""
 
     vocab: Vocab
     template: Template | None
     runner: OwnedRunner | None
     open_embedder: Callable[[], OwnedEmbedder]
     close: Callable[[], None]  # frees the weights, where nobody else uses them
+    disk: DiskStore | None = None
 
 
 class RunningModel:
@@ -86,8 +98,13 @@ class RunningModel:
         self._lock = Lock()  # held to open an engine, and to close
         self._closed = False
         self._to_close: list[Callable[[], None]] = [parts.close]
+        if parts.disk is not None:
+            self._to_close.append(parts.disk.close)
         if parts.runner is not None:
-            self._engine = Engine(parts.runner, parts.vocab, emit=self._emit, options=options)
+            disk = None if parts.disk is None else DiskTier(parts.disk)
+            self._engine = Engine(
+                parts.runner, parts.vocab, emit=self._emit, options=options, disk=disk
+            )
             self._start(self._engine.run, "engine", parts.runner.close)
         else:
             self._open_embedding()
@@ -108,8 +125,8 @@ class RunningModel:
         """Render and tokenize, which may take long. Raises InvalidRequest."""
         if self._engine is None:
             raise InvalidRequest(
-                "This model computes embeddings and can't generate text. Send the text to "
-                "/v1/embeddings, or choose another model.",
+                "This model can't generate text: it is for embeddings or reranking. Send the text "
+                "to /v1/embeddings or /v1/rerank, or choose another model.",
                 param="model",
             )
         return self._preparer.generate(id, request)
@@ -138,14 +155,43 @@ class RunningModel:
         can't embed.
         """
         engine = self._open_embedding()
-        inputs = self._preparer.embed(request, engine.n_embd)
+        if engine.ranks:
+            raise InvalidRequest(
+                "This model scores documents and has no vectors. Send a query and documents to "
+                "/v1/rerank, or choose another model.",
+                param="model",
+            )
+        tokens = inputs.to_embed(
+            self._parts.vocab, request, n_embd=engine.n_embd, n_ctx=engine.n_ctx
+        )
         answer = partial(
-            result,
+            inputs.embedded,
             dimensions=request.dimensions,
             normalize=request.normalize,
-            n_tokens=sum(map(len, inputs)),
+            n_tokens=sum(map(len, tokens)),
         )
-        return _then(engine.submit(inputs), answer)
+        return _then(engine.submit(tokens), answer)
+
+    def rerank(self, request: RerankRequest) -> Future[RerankResult]:
+        """The scores of a request's documents: as `embed`, for a model with a rank head."""
+        engine = self._embedding if self._engine is None else None
+        if engine is None or not engine.ranks:
+            raise InvalidRequest(
+                "This model has no rank head, so it can't score documents. Choose a reranking "
+                "model.",
+                param="model",
+            )
+        tokens = inputs.to_rank(self._parts.vocab, request, n_ctx=engine.n_ctx)
+        answer = partial(inputs.ranked, raw=request.raw, n_tokens=sum(map(len, tokens)))
+        return _then(engine.submit(tokens), answer)
+
+    def tokenize(self, request: TokenizeRequest) -> TokenizeResult:
+        """The tokens of a text or a conversation. Raises InvalidRequest."""
+        return self._preparer.tokenize(request)
+
+    def detokenize(self, tokens: Sequence[Token]) -> str:
+        """The text of tokens. Raises InvalidRequest for ids that the model lacks."""
+        return self._preparer.detokenize(tokens)
 
     def clear_cache(self) -> None:
         """Forget every cached prefix that no running answer uses."""
@@ -208,11 +254,9 @@ class RunningModel:
         return replace(event, prompt_text=self._prompt_texts.pop(event.id, ""))
 
 
-def _then(
-    source: Future[list[bytes]], work: Callable[[list[bytes]], EmbedResult]
-) -> Future[EmbedResult]:
+def _then(source: Future[list[bytes]], work: Callable[[list[bytes]], R]) -> Future[R]:
     """A future of what `work` makes of the source's result; cancelling it cancels the source."""
-    target: Future[EmbedResult] = Future()
+    target: Future[R] = Future()
 
     def finish(done: Future[list[bytes]]) -> None:
         if not target.set_running_or_notify_cancel():
@@ -222,7 +266,7 @@ def _then(
         except Exception as error:
             target.set_exception(error)
 
-    def forward(done: Future[EmbedResult]) -> None:
+    def forward(done: Future[R]) -> None:
         if done.cancelled():
             source.cancel()
 

@@ -9,21 +9,23 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mullama.config import ModelOptions
-from mullama.types import ModelInfo, ModelKind
+from mullama.config import ModelOptions, n_bytes
+from mullama.types import MemoryKind, ModelInfo, ModelKind
 
 MAX_DEFAULT_CONTEXT = 32768
 MIN_DEFAULT_CONTEXT = 2048
 # The buffers for computing an input grow with its length; longer ones are asked for by name.
 MAX_DEFAULT_INPUT = 8192
 MEMORY_SHARE = 4  # the KV cache may take one part in so many
+CACHE_SHARE = 8  # the host tier may take one part in so many
+MAX_DEFAULT_CACHE = 8 << 30
 PADDING = 256  # llama.cpp rounds a context up to a multiple of this
 
 # A lane without cells costs nothing but the room for its row of logits (n_vocab floats), and each
 # lane beyond the running ones remembers one cached conversation.
 LANES_PER_RUNNING = 4
 MIN_LANES = 64
-MAX_LANES = 256  # llama.cpp's own limit
+MAX_LANES = 255  # llama.cpp's own limit, less one that is kept aside for copying
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -57,9 +59,22 @@ def embedding_size(info: ModelInfo, options: ModelOptions) -> int:
     return min(wanted, info.n_ctx_train or wanted)
 
 
-def n_lanes(options: ModelOptions) -> int:
-    """Sequences that are kept: those running at once, and those cached."""
+def n_lanes(options: ModelOptions, memory_kind: MemoryKind) -> int:
+    """Sequences that are kept: those running at once, and those cached.
+
+    A recurrent lane has a state of its own, tens of megabytes, and a window's has cells: there are
+    no more than can run. What is cached beyond them is in the host tier.
+    """
+    if memory_kind is not MemoryKind.ATTENTION:
+        return options.parallel
     return min(MAX_LANES, max(MIN_LANES, LANES_PER_RUNNING * options.parallel))
+
+
+def cache_bytes(options: ModelOptions, memory: int) -> int:
+    """Bytes of the host tier: what the options say, or a share of the machine's memory."""
+    if options.cache_ram == "auto":
+        return min(MAX_DEFAULT_CACHE, memory // CACHE_SHARE)
+    return n_bytes(options.cache_ram, "cache_ram")
 
 
 def physical_memory(cgroup_limit: Path = _CGROUP_LIMIT) -> int:

@@ -27,6 +27,7 @@ from mullama.host import frames, sizing
 from mullama.host.client import WorkerClient
 from mullama.host.process import WorkerProcess
 from mullama.models.gguf import read_info
+from mullama.models.templates import with_template
 from mullama.types import ModelState, ModelStatus
 
 EXIT_PATIENCE = 2.0  # seconds that a worker whose connection has ended gets to be gone
@@ -89,7 +90,7 @@ class Slot:
     ) -> None:
         """Raises NotFound or ModelError for a file that can't be a model."""
         self.name = name
-        self.info = read_info(path)
+        self.info = with_template(read_info(path), options.chat_template)
         self.state = ModelState.UNLOADED
         self.n_active = 0  # requests being answered or waiting
         self._created = int(os.stat(path).st_mtime)
@@ -105,6 +106,7 @@ class Slot:
         self._settled = asyncio.Event()  # the start has come to an end, good or bad
         self._started = 0.0
         self._has_answered = False
+        self._is_watched = False  # somebody else tells what comes of the start
         self._is_stopping = False
 
     def status(self, *, is_default: bool) -> ModelStatus:
@@ -118,14 +120,15 @@ class Slot:
             is_default=is_default,
             n_active=self.n_active,
             error=self._error.message if self._error else None,
-            progress=client.progress if client is not None else 0.0,
+            progress=self._progress,
             stats=client.counters if client is not None else {},
         )
 
     async def acquire(self, wait: float) -> WorkerClient:
         """The worker that serves this model; starts one if need be.
 
-        Raises Overloaded if the model isn't loaded after `wait` seconds, ModelError if it can't be.
+        Raises Overloaded if the model isn't loaded after `wait` seconds, or too many wait for it;
+        ModelError if it can't be loaded.
         """
         if self._life is not None and self._client is not None and self._client.lost.done():
             await asyncio.wait((self._life,))  # it is being found out how the worker ended
@@ -133,6 +136,7 @@ class Slot:
             self._check_backoff()
             self.start()
         if self.state is ModelState.LOADING:
+            self._check_queue()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), wait)
         if self.state is ModelState.LOADING:
@@ -147,11 +151,15 @@ class Slot:
         self._has_answered = True
         self._backoff.succeeded()
 
-    def start(self) -> None:
-        """Start a worker, if there is none. A failure is found in the state."""
+    def start(self, *, watched: bool = False) -> None:
+        """Start a worker, if there is none. A failure is found in the state.
+
+        What comes of it goes to the log, unless it is `watched`.
+        """
         if self.state in (ModelState.LOADING, ModelState.LOADED):
             return
         self._settled.clear()
+        self._is_watched = watched
         self._has_answered = False
         self._started = self._clock()
         try:
@@ -176,6 +184,21 @@ class Slot:
     # -- one worker's life --------------------------------------------------------------------
 
     async def _live(self, process: Process) -> None:
+        try:
+            error = await self._serve(process)
+        except Exception as failure:  # the system's word, or a mistake of ours
+            log.exception("[%s] The worker can't be talked to.", self.name)
+            if self._client is None:
+                process.sock.close()  # else the connection does
+            await process.ended(0)
+            error = ModelError(f"The worker of model {self.name!r} can't be reached: {failure}.")
+        client, self._client = self._client, None
+        self._gone(error)
+        if client is not None:
+            client.fail(error)
+
+    async def _serve(self, process: Process) -> MullamaError:
+        """Have the worker load the model and answer until it ends; says why it did."""
         await process.listen()
         client = self._client = await WorkerClient.connect(self.name, process.sock)
         client.load(self._load_message())
@@ -185,21 +208,19 @@ class Slot:
             self._loaded(outcome)
         await client.lost
         how = await process.ended(EXIT_PATIENCE)
-        error = from_info(outcome) if isinstance(outcome, ErrorInfo) else self._ended(how)
-        self._client = None
-        self._gone(error)
-        client.fail(error)
+        return from_info(outcome) if isinstance(outcome, ErrorInfo) else self._ended(how)
 
     def _load_message(self) -> frames.Load:
         level = logging.getLogger("mullama").getEffectiveLevel()
-        return frames.Load(os.path.abspath(self.info.path), self._options, level)
+        return frames.Load(os.fsencode(os.path.abspath(self.info.path)), self._options, level)
 
     def _loaded(self, n_ctx: int) -> None:
         self.state = ModelState.LOADED
         self._n_ctx = n_ctx
         self._error = None
         self._settled.set()
-        log.info("[%s] loaded in %.1f s", self.name, self._clock() - self._started)
+        level = logging.DEBUG if self._is_watched else logging.INFO
+        log.log(level, "[%s] loaded in %.1f s", self.name, self._clock() - self._started)
 
     def _ended(self, how: str) -> ModelError:
         if self.state is ModelState.LOADED:
@@ -217,7 +238,8 @@ class Slot:
         self._error = error.info()
         self._settled.set()
         if not self._is_stopping:
-            log.error("[%s] %s", self.name, error.message)
+            level = logging.ERROR if was_ready or not self._is_watched else logging.DEBUG
+            log.log(level, "[%s] %s", self.name, error.message)
 
     # -- what a request is told that can't be served yet --------------------------------------
 
@@ -233,16 +255,30 @@ class Slot:
         )
         raise from_info(error)
 
+    def _check_queue(self) -> None:
+        """Raises Overloaded where more requests wait than the model's queue would take."""
+        if self.n_active > self._options.queue_size:
+            raise Overloaded(
+                f"Model {self.name!r} is loading, and {self._options.queue_size} requests wait for "
+                "it already. Try again later.",
+                code="queue_full",
+                retry_after=self._seconds_left(),
+            )
+
     def _still_loading(self) -> Overloaded:
-        progress = self._client.progress if self._client is not None else 0.0
         return Overloaded(
-            f"Model {self.name!r} is loading ({progress:.0%}). Try again in a moment.",
+            f"Model {self.name!r} is loading ({self._progress:.0%}). Try again in a moment.",
             code="model_loading",
-            retry_after=self._seconds_left(progress),
+            retry_after=self._seconds_left(),
         )
 
-    def _seconds_left(self, progress: float) -> float:
+    @property
+    def _progress(self) -> float:
+        return self._client.progress if self._client is not None else 0.0
+
+    def _seconds_left(self) -> float:
         """From the pace so far, within what is sensible to be told."""
+        progress = self._progress
         seconds = self._clock() - self._started
         left = seconds * (1 - progress) / progress if progress else FIRST_RETRY
         return min(max(left, FIRST_RETRY), LONGEST_RETRY)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from mullama.config import ModelOptions
+from mullama.config import ModelOptions, n_bytes
+from mullama.engine.disk import DiskStore, Fingerprint
 from mullama.engine.scheduler import EngineOptions
+from mullama.engine.tiers import TierOptions
 from mullama.errors import InvalidRequest
 from mullama.host import sizing
 from mullama.host.prepare import Template
 from mullama.host.running import OwnedEmbedder, OwnedRunner, Parts, RunningModel
-from mullama.llama.context import ContextOptions
+from mullama.llama import system
+from mullama.llama.context import ContextOptions, memory_kind
 from mullama.llama.embedder import LlamaEmbedder
 from mullama.llama.model import LlamaModel
 from mullama.llama.runner import LlamaRunner
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
-from mullama.types import Event, MemoryKind, ModelKind
+from mullama.models.identity import identity
+from mullama.models.templates import with_template
+from mullama.types import Event, ModelKind
 
 __all__ = ["RunningModel", "chat_template", "load", "run"]
 
@@ -37,7 +43,7 @@ def load(
     Raises NotFound or ModelError with the reason, InvalidRequest for an option out of range.
     """
     model = LlamaModel.load(
-        read_info(path),
+        with_template(read_info(path), options.chat_template),
         n_gpu_layers=options.gpu_layers,
         use_mmap=options.mmap,
         use_mlock=options.mlock,
@@ -69,13 +75,43 @@ def run(
         open_runner(model, options),
         lambda: open_embedder(model, options),
         close,
+        open_disk(model, options),
     )
-    engine_options = EngineOptions(
+    return RunningModel(parts, engine_options(options), emit=emit, crashed=crashed)
+
+
+def engine_options(options: ModelOptions) -> EngineOptions:
+    """What of the options is the engine's."""
+    return EngineOptions(
         n_parallel=options.parallel,
         queue_size=options.queue_size,
+        max_wait=options.max_wait or None,
         target_gap=options.target_gap_ms / 1000,
+        tiers=TierOptions(
+            ram=sizing.cache_bytes(options, sizing.physical_memory()),
+            min_tokens=options.cache_min_tokens,
+        ),
+        draft_tokens=0 if options.draft_model == "none" else options.draft_model_num_pred_tokens,
+        draft_ngram=options.draft_model_max_ngram_size,
     )
-    return RunningModel(parts, engine_options, emit=emit, crashed=crashed)
+
+
+def open_disk(model: LlamaModel, options: ModelOptions) -> DiskStore | None:
+    """The store of prefixes that survive a restart; None without a folder for it."""
+    if not options.cache_disk_path or model.info.kind is not ModelKind.GENERATE:
+        return None
+    info = model.info
+    fingerprint = Fingerprint(
+        model=identity(info.path),
+        llama_cpp=system.build(),
+        n_embd=info.n_embd,
+        n_layer=info.n_layer,
+        type_k=options.cache_type_k,
+        type_v=options.cache_type_v,
+        flash_attn=options.flash_attn != "off",
+    )
+    path = Path(options.cache_disk_path).expanduser()
+    return DiskStore(path, n_bytes(options.cache_disk, "cache_disk"), str(fingerprint))
 
 
 def chat_template(model: LlamaModel, vocab: LlamaVocab) -> Template | None:
@@ -90,22 +126,21 @@ def chat_template(model: LlamaModel, vocab: LlamaVocab) -> Template | None:
         "" if token is None else vocab.piece(token, special=True).decode(errors="replace")
         for token in (vocab.bos, vocab.eos)
     )
-    return ChatTemplate(source, bos=bos, eos=eos)
+    return ChatTemplate(source, bos=bos, eos=eos, tool_use=model.info.tool_template)
 
 
 def open_runner(model: LlamaModel, options: ModelOptions) -> OwnedRunner | None:
     """The context that generates; None for a model that does not."""
     if model.info.kind is not ModelKind.GENERATE:
         return None
-    # A recurrent lane has a state of its own, tens of megabytes: no more than can run.
-    recurrent = model.memory_kind is MemoryKind.RECURRENT
+    memory = sizing.physical_memory()
     return LlamaRunner(
         model,
         ContextOptions(
-            n_ctx=sizing.context_size(model.info, options, sizing.physical_memory()),
+            n_ctx=sizing.context_size(model.info, options, memory),
             n_batch=options.batch_size,
             n_ubatch=options.ubatch_size,
-            n_lanes=options.parallel if recurrent else sizing.n_lanes(options),
+            n_lanes=sizing.n_lanes(options, memory_kind(model)),
             n_threads=options.threads,
             n_threads_batch=options.threads_batch,
             flash_attn=options.flash_attn,

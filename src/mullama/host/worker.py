@@ -29,12 +29,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mullama.errors import ErrorInfo, InternalError, InvalidRequest, ModelError, MullamaError
 from mullama.host import frames
 from mullama.host.outbox import Outbox
-from mullama.types import ChatRequest, CompletionRequest, EmbedRequest, EmbedResult, Event
+from mullama.types import ChatRequest, CompletionRequest, Event
 
 if TYPE_CHECKING:
     from mullama.host.running import RunningModel
@@ -53,6 +53,7 @@ SWITCH_INTERVAL = 0.0005
 PROGRESS_STEP = 0.01
 
 Loader = Callable[..., "RunningModel"]  # the arguments of `load`
+R = TypeVar("R")
 
 
 class Worker:
@@ -68,7 +69,7 @@ class Worker:
         self._model: RunningModel | None = None
         self._lock = Lock()
         self._preparing: set[int] = set()  # requests that no engine has yet
-        self._embeddings: dict[int, Future[EmbedResult]] = {}
+        self._computing: dict[int, Future[Any]] = {}  # vectors and scores
         self._pool = ThreadPoolExecutor(max_workers=PREPARE_THREADS, thread_name_prefix="prepare")
         self._progress = 0.0
 
@@ -94,8 +95,17 @@ class Worker:
                 submit = partial(self._submit, message.id, message.request)
                 self._accept(message.id, submit, here=size <= SMALL_FRAME)
             case frames.Embed():  # the first one opens a context
-                embed = partial(self._embed, message.id, message.request)
-                self._accept(message.id, embed, here=False)
+                embed = partial(self._running.embed, message.request)
+                self._compute(message.id, embed, frames.Embedded)
+            case frames.Rerank():
+                rerank = partial(self._running.rerank, message.request)
+                self._compute(message.id, rerank, frames.Reranked)
+            case frames.Tokenize():
+                tokenize = partial(self._running.tokenize, message.request)
+                self._tell(message.id, tokenize, frames.Tokenized, size)
+            case frames.Detokenize():
+                detokenize = partial(self._running.detokenize, message.tokens)
+                self._tell(message.id, detokenize, frames.Detokenized, size)
             case frames.Cancel():
                 self._cancel(message.id)
             case frames.Count():
@@ -126,9 +136,10 @@ class Worker:
         except MullamaError as error:
             self._fail_to_load(error.info())
         except Exception as error:
-            log.exception("Loading %s failed.", message.path)
+            path = os.fsdecode(message.path)
+            log.exception("Loading %r failed.", path)
             reason = f"{type(error).__name__}: {error}"
-            self._fail_to_load(ModelError(f"Loading {message.path} failed: {reason}").info())
+            self._fail_to_load(ModelError(f"Loading {path!r} failed: {reason}").info())
         else:
             gc.freeze()  # what is there now stays: no collection needs to look at it again
             self._model = model
@@ -192,33 +203,51 @@ class Worker:
                 self._preparing.remove(id)
                 self._running.submit(prepared)
 
-    def _embed(self, id: int, request: EmbedRequest) -> None:
-        future = self._running.embed(request)
-        with self._lock:
-            if id in self._preparing:
-                self._preparing.remove(id)
-                self._embeddings[id] = future
-            else:
-                future.cancel()
-        future.add_done_callback(lambda done: self._deliver(id, done))
+    def _compute(
+        self, id: int, start: Callable[[], Future[R]], answer: Callable[[int, R], frames.Answer]
+    ) -> None:
+        """Prepare in another thread what an engine of vectors computes; answer when it is done."""
 
-    def _deliver(self, id: int, future: Future[EmbedResult]) -> None:
-        with self._lock:
-            self._embeddings.pop(id, None)
-        if future.cancelled():
-            return
-        try:
-            self._outbox.send(frames.Embedded(id, future.result()))
-        except Exception as error:
-            self._refuse(id, error)
+        def work() -> None:
+            future = start()
+            with self._lock:
+                if id in self._preparing:
+                    self._preparing.remove(id)
+                    self._computing[id] = future
+                else:
+                    future.cancel()
+            future.add_done_callback(deliver)
+
+        def deliver(done: Future[R]) -> None:
+            with self._lock:
+                self._computing.pop(id, None)
+            if not done.cancelled():
+                self._attempt(id, lambda: self._outbox.send(answer(id, done.result())))
+
+        self._accept(id, work, here=False)
+
+    def _tell(
+        self, id: int, find: Callable[[], R], answer: Callable[[int, R], frames.Answer], size: int
+    ) -> None:
+        """Answer what no engine is needed for."""
+
+        def work() -> None:
+            result = find()
+            with self._lock:
+                is_wanted = id in self._preparing
+                self._preparing.discard(id)
+            if is_wanted:
+                self._outbox.send(answer(id, result))
+
+        self._accept(id, work, here=size <= SMALL_FRAME)
 
     def _cancel(self, id: int) -> None:
         with self._lock:
             is_preparing = id in self._preparing
             self._preparing.discard(id)
-            embedding = self._embeddings.get(id)
-        if embedding is not None:
-            embedding.cancel()
+            computing = self._computing.get(id)
+        if computing is not None:
+            computing.cancel()
         elif not is_preparing:
             self._running.cancel(id)
 
@@ -263,7 +292,8 @@ def load(
     """Load the model and start its engines. Slow imports wait until here."""
     from mullama.host import wiring
 
-    return wiring.load(message.path, message.options, emit=emit, progress=progress, crashed=crashed)
+    path = os.fsdecode(message.path)
+    return wiring.load(path, message.options, emit=emit, progress=progress, crashed=crashed)
 
 
 def die_with_parent() -> None:

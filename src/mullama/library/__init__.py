@@ -13,7 +13,7 @@ computed once. Prompts are independent of each other: nothing is carried over fr
 
 Everything is closed by `close`, by leaving its `with`, or when nobody refers to it any more;
 closing a Model closes what was made from it. Using what is closed raises InvalidRequest. Every
-error is a MullamaError.
+error is a MullamaError, but for arguments that are no text, number or list at all: TypeError.
 
 It decides nothing: llama.cpp is behind `llama`, scheduling in `engine`, and `host.wiring` puts them
 together. `lifetime` says who closes what, `answers` carries an engine's events to those who wait.
@@ -24,12 +24,14 @@ import logging
 from mullama.library.context import Context
 from mullama.library.embeddings import EmbeddingGenerator, cosine_similarity
 from mullama.library.model import Model
+from mullama.library.reranking import Reranker
 from mullama.llama.system import max_devices, supports_gpu_offload, system_info
 
 __all__ = [
     "Context",
     "EmbeddingGenerator",
     "Model",
+    "Reranker",
     "cosine_similarity",
     "max_devices",
     "supports_gpu_offload",

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import aclosing, closing
 from dataclasses import fields
 from functools import partial
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,13 @@ from mullama.library.answers import Answers
 from mullama.library.lifetime import Closable, close_when_dropped
 from mullama.library.model import Model
 from mullama.types import CompletionRequest, EmbedRequest, GenerateOptions, SamplerParams, Token
+from mullama.types.sampling import whole_number
 
 Prompt = str | Iterable[Token]
 Stop = str | Iterable[str]
+
+# What the library calls options of the model's.
+_ARGUMENTS = {"context_size": "n_ctx", "batch_size": "n_batch", "threads": "n_threads"}
 
 # Callers are threads of this program, which wait; none is turned away.
 _QUEUE_SIZE = 1 << 20
@@ -163,17 +166,25 @@ class Context(Closable):
 
 
 def _options(n_ctx: int, n_batch: int, n_threads: int, options: dict[str, Any]) -> ModelOptions:
-    for name, value, least in (("n_ctx", n_ctx, 0), ("n_batch", n_batch, 1)):
-        if value < least:
-            raise InvalidRequest(f"{name} is {value}; the least is {least}.", param=name)
     known = {field.name for field in fields(ModelOptions)}
     for name in options:
         if name not in known:
             raise InvalidRequest(
                 f"There is no option {name!r}. There are {', '.join(sorted(known))}.", param=name
             )
-    given = {"queue_size": _QUEUE_SIZE, **options}
-    return ModelOptions(context_size=n_ctx, batch_size=n_batch, threads=n_threads, **given)
+    given = {
+        "context_size": whole_number(n_ctx, "n_ctx"),
+        "batch_size": whole_number(n_batch, "n_batch"),
+        "threads": whole_number(n_threads, "n_threads"),
+        "queue_size": _QUEUE_SIZE,
+        **options,
+    }
+    try:
+        return ModelOptions(**given)
+    except InvalidRequest as error:
+        ours = error.param or ""
+        name = _ARGUMENTS.get(ours, ours)
+        raise InvalidRequest(error.message.replace(ours, name, 1), param=name) from None
 
 
 def _request(
@@ -184,35 +195,22 @@ def _request(
     if not all(isinstance(text, str) for text in stops):
         raise InvalidRequest("stop must be a text or a list of texts.", param="stop")
     if max_tokens is not None:
-        max_tokens = _whole(max_tokens, "max_tokens")
-    sampler = SamplerParams() if params is None else _checked(params)
-    options = GenerateOptions(sampler=sampler, max_tokens=max_tokens, stop=stops)
-    return CompletionRequest(prompt if isinstance(prompt, str) else _tokens(prompt), options)
-
-
-def _checked(params: SamplerParams) -> SamplerParams:
-    if not isinstance(params, SamplerParams):
+        max_tokens = whole_number(max_tokens, "max_tokens")
+    sampler = SamplerParams() if params is None else params
+    if not isinstance(sampler, SamplerParams):
         raise InvalidRequest(
             f"params is a {type(params).__name__}; it must be SamplerParams, such as "
             "SamplerParams(temperature=0.5).",
             param="params",
         )
-    for item in fields(params):
-        value = getattr(params, item.name)
-        if isinstance(item.default, int) and value is not None:
-            _whole(value, item.name)
-    return params
+    options = GenerateOptions(sampler=sampler, max_tokens=max_tokens, stop=stops)
+    return CompletionRequest(prompt if isinstance(prompt, str) else _tokens(prompt), options)
 
 
-def _tokens(tokens: Iterable[Token]) -> tuple[Token, ...]:
-    return tuple(_whole(token, "prompt") for token in tokens)
-
-
-def _whole(value: object, name: str) -> int:
-    """The value as int, NumPy's integers too."""
-    try:
-        return index(value)  # type: ignore[arg-type]
-    except TypeError:
+def _tokens(tokens: object) -> tuple[Token, ...]:
+    if isinstance(tokens, bytes | bytearray) or not isinstance(tokens, Iterable):
         raise InvalidRequest(
-            f"{name} has {value!r} where a whole number must be.", param=name
-        ) from None
+            f"The prompt is {type(tokens).__name__}; it must be a text or token ids.",
+            param="prompt",
+        )
+    return tuple(whole_number(token, "prompt") for token in tokens)

@@ -16,7 +16,8 @@ from mullama.library.lifetime import Closable, Life, close_when_dropped
 from mullama.library.model import Model
 from mullama.llama.embedder import LlamaEmbedder
 from mullama.llama.model import LlamaModel
-from mullama.types import Token
+from mullama.types import ModelKind, Token
+from mullama.types.sampling import whole_number
 
 log = logging.getLogger("mullama.library")
 
@@ -36,11 +37,11 @@ class EmbeddingGenerator(Closable):
 
         With `normalize`, vectors have unit length. Raises ModelError for a model that can't embed.
         """
-        if n_ctx < 0:
+        if (n_ctx := whole_number(n_ctx, "n_ctx")) < 0:
             raise InvalidRequest(f"n_ctx is {n_ctx}; the least is 0.", param="n_ctx")
         self.model = model
         self._normalize = normalize
-        self._engine = model.weights.open(lambda llama: _EmbedThread(llama, n_ctx))
+        self._engine = model.weights.open(lambda llama: _open(llama, n_ctx))
         self._finalizer = close_when_dropped(self, partial(model.weights.release, self._engine))
 
     def close(self) -> None:
@@ -77,19 +78,23 @@ class EmbeddingGenerator(Closable):
         return _unit(matrix) if self._normalize else matrix.copy()
 
     def _tokens(self, index: int, text: str) -> list[Token]:
+        if not isinstance(text, str):
+            raise InvalidRequest(
+                f"Text {index} is {type(text).__name__}; it must be a string.", param="texts"
+            )
         tokens = self.model.tokenize(text)
         if not tokens:
             raise InvalidRequest(f"Text {index} is empty. Send some text.", param="texts")
         return tokens
 
 
-class _EmbedThread:
-    """An embedding engine, its context, and the thread that computes."""
+class EmbedThread:
+    """An embedding engine, its context, and the thread that computes; its user calls it `what`."""
 
-    def __init__(self, llama: LlamaModel, n_ctx: int) -> None:
+    def __init__(self, llama: LlamaModel, n_ctx: int, what: str) -> None:
         self._embedder = LlamaEmbedder(llama, n_ctx=n_ctx)
         self._engine = EmbedEngine(self._embedder, queue_size=_QUEUE_SIZE)
-        self.life = Life("EmbeddingGenerator")
+        self.life = Life(what)
         self._closing = Lock()
         self._thread = Thread(target=self._run, name="embedding", daemon=True)
         self._thread.start()
@@ -124,6 +129,16 @@ class _EmbedThread:
             self._engine.run()
         except Exception:
             log.exception("An embedding engine has stopped because of an internal error.")
+
+
+def _open(llama: LlamaModel, n_ctx: int) -> EmbedThread:
+    if llama.info.kind is ModelKind.RERANK:
+        raise ModelError(
+            f"{llama.name!r} has no embeddings: it is a reranking model, which scores pairs of "
+            "texts. Give it to Reranker, or choose an embedding model.",
+            code="model_unsupported",
+        )
+    return EmbedThread(llama, n_ctx, "EmbeddingGenerator")
 
 
 def cosine_similarity(a: ArrayLike, b: ArrayLike) -> float:

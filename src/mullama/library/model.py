@@ -13,6 +13,7 @@ from mullama.library.lifetime import Closable, Weights, close_when_dropped
 from mullama.llama.model import LlamaModel
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
+from mullama.models.templates import with_template
 from mullama.types import Token
 
 Message = tuple[str, str] | Mapping[str, Any]
@@ -41,19 +42,21 @@ class Model(Closable):
         main_gpu: int = 0,
         split_mode: str = "layer",
         tensor_split: Sequence[float] = (),
+        chat_template: str | tuple[str, ...] = "",
         progress: Callable[[float], object] | None = None,
     ) -> Self:
         """Load a model file; of a split model, give its first part.
 
         `n_gpu_layers` -1 puts all layers on the GPU. `vocab_only` loads no weights: the result
-        tokenizes and renders chat templates. `progress` is called with 0.0 to 1.0.
+        tokenizes and renders chat templates. `chat_template` takes the place of the file's own:
+        Jinja text, or `@` and the path of a file. `progress` is called with 0.0 to 1.0.
 
         Raises NotFound where there is no such file, and ModelError, with the reason, for one that
         can't be loaded.
         """
         return cls(
             LlamaModel.load(
-                read_info(path),
+                with_template(read_info(path), chat_template),
                 n_gpu_layers=n_gpu_layers,
                 use_mmap=use_mmap,
                 use_mlock=use_mlock,

@@ -59,8 +59,9 @@ class Batch:
                 continue
             self.add(chunk.tokens, chunk.lane, chunk.pos, wanted=False)
             if chunk.sample:
-                self._wanted[self.n_rows - 1] = 1
-                self.n_wanted += 1
+                n = 1 + chunk.n_draft
+                self._wanted[self.n_rows - n : self.n_rows] = 1
+                self.n_wanted += n
 
     def add(self, tokens: Sequence[Token], lane: int, pos: int, *, wanted: bool) -> None:
         """Append consecutive rows of one lane; all of their logits are wanted, or none."""

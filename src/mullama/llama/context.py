@@ -21,7 +21,7 @@ from mullama.llama.handle import Handle
 from mullama.llama.lib import C
 from mullama.llama.model import LlamaModel
 from mullama.llama.system import default_threads
-from mullama.types import Status
+from mullama.types import MemoryKind, Status
 
 MAX_LANES = 256  # llama.cpp's own limit
 MAX_CELLS = 2**31 - 1
@@ -33,6 +33,10 @@ CACHE_TYPES = {
     "f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q5_1": 7, "q5_0": 6, "q4_1": 3, "q4_0": 2,
     "iq4_nl": 20,
 }  # fmt: skip
+ELEMENT_BYTES = {
+    "f32": 4, "f16": 2, "bf16": 2, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32,
+    "q4_1": 20 / 32, "q4_0": 18 / 32, "iq4_nl": 18 / 32,
+}  # fmt: skip
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 POOLING = {"none": 0, "mean": 1, "cls": 2, "last": 3, "rank": 4}
 
@@ -41,13 +45,15 @@ POOLING = {"none": 0, "mean": 1, "cls": 2, "last": 3, "rank": 4}
 class ContextOptions:
     """How a context is made. 0 threads means one a physical core.
 
-    `n_outputs` rows of one call can have logits; `pooling` None means as the model says.
+    `n_aside` lanes are made beside the `n_lanes` that sequences get. `n_outputs` rows of one call
+    can have logits; `pooling` None means as the model says.
     """
 
     n_ctx: int
     n_batch: int = 2048
     n_ubatch: int = 512
     n_lanes: int = 1
+    n_aside: int = 0
     n_outputs: int = 0
     n_threads: int = 0
     n_threads_batch: int = 0
@@ -64,9 +70,10 @@ class LlamaContext:
     def __init__(self, model: LlamaModel, options: ContextOptions) -> None:
         """Raises InvalidRequest for options out of range, ModelError with llama.cpp's reason."""
         self.model = model
-        self.memory_kind = model.memory_kind
+        self.memory_kind = memory_kind(model)
         self._abort_flag = ctypes.create_string_buffer(2)  # "\1" while an abort is wanted
         with model.handle as weights:
+            self.n_window = int(C.llama_model_n_swa(weights))
             pointer = self._create(weights, options)
             self._memory: int | None = C.llama_get_memory(pointer)
             self._n_vocab = C.llama_vocab_n_tokens(C.llama_model_get_vocab(weights))
@@ -74,7 +81,7 @@ class LlamaContext:
         self.n_ctx: int = C.llama_n_ctx(pointer)
         self.n_batch: int = C.llama_n_batch(pointer)
         self.n_ubatch: int = C.llama_n_ubatch(pointer)
-        self.n_lanes: int = C.llama_n_seq_max(pointer)
+        self.n_lanes: int = C.llama_n_seq_max(pointer) - options.n_aside
         self.n_tile = ATTENTION_TILE if options.flash_attn != "off" else MATRIX_TILE
         self._logits = np.empty((0, self._n_vocab), np.float32)
         self._logits_at: int | None = None
@@ -102,17 +109,23 @@ class LlamaContext:
                 f"A context of {options.n_ctx} tokens was asked for; 1 to {MAX_CELLS} can be.",
                 param="context_size",
             )
-        if not 1 <= options.n_lanes <= MAX_LANES:
+        most = MAX_LANES - options.n_aside
+        if not 1 <= options.n_lanes <= most:
             raise InvalidRequest(
-                f"{options.n_lanes} sequences at once were asked for; 1 to {MAX_LANES} can be.",
+                f"{options.n_lanes} sequences at once were asked for; 1 to {most} can be.",
                 param="parallel",
             )
         params = C.llama_context_default_params()
-        params.n_ctx = max(options.n_ctx, options.n_lanes)
-        params.n_batch = max(options.n_batch, options.n_lanes)  # else llama.cpp aborts
+        n_lanes = options.n_lanes + options.n_aside
+        params.n_ctx = max(options.n_ctx, n_lanes)
+        params.n_batch = max(options.n_batch, n_lanes)  # else llama.cpp aborts
         params.n_ubatch = min(options.n_ubatch, params.n_batch)
-        params.n_seq_max = options.n_lanes
-        params.n_outputs_max = min(max(options.n_outputs, options.n_lanes), params.n_batch)
+        if self.n_window:
+            # Between the micro-batches of one call llama.cpp loses cells of windows that the first
+            # of them needs yet, without a word: so a call is one micro-batch.
+            params.n_batch = params.n_ubatch = max(params.n_ubatch, n_lanes)
+        params.n_seq_max = n_lanes
+        params.n_outputs_max = min(max(options.n_outputs, n_lanes), params.n_batch)
         params.n_threads = options.n_threads or default_threads()
         params.n_threads_batch = options.n_threads_batch or params.n_threads
         params.flash_attn_type = _number(_FLASH_ATTENTION, options.flash_attn, "flash_attn")
@@ -122,7 +135,7 @@ class LlamaContext:
         if options.pooling is not None:
             params.pooling_type = _number(POOLING, options.pooling, "pooling")
         params.kv_unified = True  # lanes share cells: a prefix is copied by reference
-        params.swa_full = True  # a sliding window keeps all positions, so any prefix can be cut
+        params.swa_full = False  # one that keeps all positions does not keep what it promises
         # llama.cpp asks between two operations whether to stop. It asks strlen(flag), which needs
         # neither Python nor the GIL: 0 goes on, 1 stops.
         params.abort_callback = ctypes.cast(_STRLEN, C.ggml_abort_callback)
@@ -201,6 +214,32 @@ class LlamaContext:
             if not C.llama_memory_seq_rm(self._memory, lane, start, end):
                 raise InternalError(f"Positions {start} to {end} of lane {lane} can't be removed.")
 
+    def state_size(self, lane: int, *, partial: bool) -> int:
+        """Bytes that `get_state` would give."""
+        with self.handle as pointer:
+            return int(C.llama_state_seq_get_size_ext(pointer, lane, _PARTIAL if partial else 0))
+
+    def get_state(self, lane: int, *, partial: bool) -> memoryview:
+        """All that `lane` remembers, or with `partial` only what is not cells: a recurrent state,
+        the cells of a sliding window."""
+        flags = _PARTIAL if partial else 0
+        with self.handle as pointer:
+            size = C.llama_state_seq_get_size_ext(pointer, lane, flags)
+            data = np.empty(size, np.uint8)
+            place = ctypes.cast(data.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
+            size = C.llama_state_seq_get_data_ext(pointer, place, size, lane, flags)
+        return data.data[:size]
+
+    def set_state(self, lane: int, data: memoryview, *, partial: bool) -> bool:
+        """Replace what `lane` remembers with what `get_state` gave. False: there was no room, or
+        the bytes are not of this model; the lane is empty then."""
+        flags = _PARTIAL if partial else 0
+        with self.handle as pointer:
+            array = np.frombuffer(data, np.uint8)
+            place = ctypes.cast(array.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
+            n_read = C.llama_state_seq_set_data_ext(pointer, place, len(array), lane, flags)
+        return bool(n_read == len(array))
+
     def length(self, lane: int) -> int:
         """Positions that `lane` holds: its last one plus 1."""
         with self.handle:
@@ -213,11 +252,20 @@ class LlamaContext:
                 C.llama_memory_clear(self._memory, False)
 
 
+_PARTIAL = C.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
 _STRLEN = ctypes.CDLL(None).strlen
 # Answers an address, where the bindings make an object of each.
 _get_logits = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
     ctypes.cast(C.llama_get_logits, ctypes.c_void_p).value or 0
 )
+
+
+def memory_kind(model: LlamaModel) -> MemoryKind:
+    """What a context on `model` remembers."""
+    with model.handle as pointer:
+        if C.llama_model_is_recurrent(pointer) or C.llama_model_is_hybrid(pointer):
+            return MemoryKind.RECURRENT
+        return MemoryKind.WINDOW if C.llama_model_n_swa(pointer) > 0 else MemoryKind.ATTENTION
 
 
 def _number(numbers: Mapping[str, int], word: str, param: str) -> int:

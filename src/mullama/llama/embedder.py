@@ -10,6 +10,9 @@ A vector is pooled from the rows of its input, in one of two ways:
 
 The model says which pooling it was trained with. One that says nothing (a chat model) gets the mean
 of its rows: each is trained to foretell one token, and no single one stands for the text.
+
+A reranking model has a head over the first row of a pair, or in a causal model over the last, which
+llama.cpp computes. Its vector has one component: the log-odds that the document answers the query.
 """
 
 from __future__ import annotations
@@ -18,13 +21,14 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mullama.errors import InternalError, ModelError
 from mullama.llama.batch import Batch
 from mullama.llama.context import ContextOptions, LlamaContext
 from mullama.llama.lib import C
 from mullama.llama.model import LlamaModel
-from mullama.types import ModelKind, Status, Token
+from mullama.types import ModelInfo, ModelKind, Status, Token
 
 N_LANES = 64  # inputs of one call
 # Tokens of several inputs in one call. An encoder's rows are compared with all others, though most
@@ -34,6 +38,7 @@ N_PACKED = 256
 N_UBATCH = 512  # rows of a causal model that are computed at once
 N_WANTED = 128  # rows of a causal model whose embeddings are wanted at once
 _LONGEST = 512  # tokens of an input, where the model does not say
+_SOFTMAX = frozenset({"qwen3", "qwen3vl"})  # whose heads' outputs llama.cpp makes probabilities
 
 Span = tuple[int, int, int]  # lane, and the positions [start, end)
 
@@ -57,7 +62,9 @@ class LlamaEmbedder:
         longest = model.info.n_ctx_train or _LONGEST
         self._n_ctx = min(n_ctx or longest, longest)
         self._causal = model.info.causal
-        self._pooling = model.info.pooling if model.info.pooling not in (None, "none") else "mean"
+        self._ranks = model.info.kind is ModelKind.RERANK
+        self._has_softmax = model.info.architecture in _SOFTMAX
+        self._pooling = _pooling(model.info)
         n_lanes = min(N_LANES, self._n_ctx)
         n_rows = min(N_UBATCH, self._n_ctx) if self._causal else self._n_ctx
         n_rows = -(-n_rows // n_lanes) * n_lanes  # llama.cpp pools as many rows for each lane
@@ -72,16 +79,21 @@ class LlamaEmbedder:
                 n_threads=n_threads,
                 flash_attn=flash_attn,
                 embeddings=True,
-                pooling="none" if self._causal else self._pooling,
+                pooling="none" if self._causal and not self._ranks else self._pooling,
             ),
         )
         self._batch = Batch(self._context.n_batch)
+        n_outputs = C.llama_model_n_cls_out if self._ranks else C.llama_model_n_embd_out
         with model.handle as weights:
-            self._n_embd: int = C.llama_model_n_embd_out(weights)
+            self._n_pooled: int = n_outputs(weights)
 
     @property
     def n_embd(self) -> int:
-        return self._n_embd
+        return 1 if self._ranks else self._n_pooled
+
+    @property
+    def ranks(self) -> bool:
+        return self._ranks
 
     @property
     def n_ctx(self) -> int:
@@ -120,7 +132,9 @@ class LlamaEmbedder:
             return []
         self._check(inputs)
         try:
-            return self._in_pieces(inputs) if self._causal else self._whole(inputs)
+            if not self._causal:
+                return self._whole(inputs)
+            return self._in_pieces(inputs) if not self._ranks else self._last(inputs)
         finally:
             self._context.clear()
 
@@ -138,16 +152,28 @@ class LlamaEmbedder:
         for lane, tokens in enumerate(inputs):
             self._batch.add(tokens, lane, 0, wanted=True)
         self._compute()
-        return [self._context.pooled(lane, self._n_embd).tobytes() for lane in range(len(inputs))]
+        return [self._pooled(lane) for lane in range(len(inputs))]
+
+    def _last(self, inputs: Sequence[Sequence[Token]]) -> list[bytes]:
+        """Pooled by llama.cpp from the last rows, which are computed together."""
+        passed, wanted = spans([len(tokens) for tokens in inputs], "last")
+        for batch in packed(passed, N_UBATCH):
+            self._compute_spans(inputs, batch, wanted=False)
+        self._compute_spans(inputs, wanted, wanted=True)
+        return [self._pooled(lane) for lane in range(len(inputs))]
+
+    def _pooled(self, lane: int) -> bytes:
+        values = self._context.pooled(lane, self._n_pooled)
+        return log_odds(values, softmax=self._has_softmax) if self._ranks else values.tobytes()
 
     def _in_pieces(self, inputs: Sequence[Sequence[Token]]) -> list[bytes]:
-        sums = np.zeros((len(inputs), self._n_embd), np.float32)
+        sums = np.zeros((len(inputs), self._n_pooled), np.float32)
         passed, wanted = spans([len(tokens) for tokens in inputs], self._pooling)
         for batch in packed(passed, N_UBATCH):
             self._compute_spans(inputs, batch, wanted=False)
         for batch in packed(wanted, N_WANTED):
             self._compute_spans(inputs, batch, wanted=True)
-            rows = self._context.embeddings(self._batch.n_rows, self._n_embd)
+            rows = self._context.embeddings(self._batch.n_rows, self._n_pooled)
             n = 0
             for lane, start, end in batch:
                 sums[lane] += rows[n : n + end - start].sum(axis=0)
@@ -203,6 +229,24 @@ def packed(spans: Sequence[Span], n_rows: int) -> Iterator[list[Span]]:
         yield batch
 
 
+def log_odds(outputs: NDArray[np.float32], *, softmax: bool) -> bytes:
+    """A rank head's first output against all others, as one float32; an only output is it already.
+
+    With `softmax` the outputs are probabilities, else logits.
+    """
+    values = outputs.astype(np.float64)
+    if softmax:
+        values = np.log(np.maximum(values, np.finfo(np.float32).tiny))
+    others = np.logaddexp.reduce(values[1:]) if len(values) > 1 else 0.0
+    return np.float32(values[0] - others).tobytes()
+
+
+def _pooling(info: ModelInfo) -> str:
+    if info.kind is ModelKind.RERANK:
+        return "rank"
+    return "mean" if info.pooling in (None, "none") else info.pooling
+
+
 def _check_embeds(model: LlamaModel) -> None:
     with model.handle as weights:
         both = C.llama_model_has_encoder(weights) and C.llama_model_has_decoder(weights)
@@ -210,8 +254,6 @@ def _check_embeds(model: LlamaModel) -> None:
         reason = "only its vocabulary is loaded"
     elif both:
         reason = "encoder-decoder models such as T5 are not supported"
-    elif model.info.kind is ModelKind.RERANK:
-        reason = "it is a reranking model, which scores pairs of texts"
     else:
         return
     raise ModelError(

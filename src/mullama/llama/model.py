@@ -20,7 +20,7 @@ from mullama.llama import log
 from mullama.llama.handle import Handle
 from mullama.llama.lib import C
 from mullama.llama.system import amx_is_miscompiled, supports_gpu_offload
-from mullama.types import MemoryKind, ModelInfo
+from mullama.types import ModelInfo
 
 logger = logging.getLogger(__name__)
 
@@ -157,14 +157,6 @@ class LlamaModel:
     def n_vocab(self) -> int:
         with self.handle as pointer:
             return int(C.llama_vocab_n_tokens(C.llama_model_get_vocab(pointer)))
-
-    @property
-    def memory_kind(self) -> MemoryKind:
-        """Sliding windows count as ATTENTION: contexts keep all positions of them (`swa_full`)."""
-        with self.handle as pointer:
-            if C.llama_model_is_recurrent(pointer) or C.llama_model_is_hybrid(pointer):
-                return MemoryKind.RECURRENT
-        return MemoryKind.ATTENTION
 
     @property
     def token_bos(self) -> int | None:

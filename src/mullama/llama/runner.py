@@ -1,7 +1,7 @@
 """Executes plans: the engine's `Runner`, on one llama_context.
 
-A plan is carried out in the order in which it is written: lane operations, samplers closed and
-opened, then the rows, in one llama_decode. Each row that samples gets its token; nothing is decided
+Samplers are closed and opened, lane operations carried out in the order in which they are written,
+then the rows computed in one llama_decode. Each row that samples gets its token; nothing is decided
 here.
 
 Prompt scoring wants the logits of every row, and a row has as many as the vocabulary (600 KB at
@@ -16,13 +16,14 @@ from typing import Self
 
 from mullama.errors import InternalError, ModelError
 from mullama.llama.batch import Batch
-from mullama.llama.context import ContextOptions, LlamaContext
+from mullama.llama.context import ELEMENT_BYTES, ContextOptions, LlamaContext
 from mullama.llama.lib import C
 from mullama.llama.model import LlamaModel
 from mullama.llama.rows import Logprobs, Row
 from mullama.llama.sampler import Samplers
+from mullama.llama.transfer import Transfer
 from mullama.llama.vocab import LlamaVocab
-from mullama.types import Chunk, Copy, MemoryKind, Plan, Remove, Sample, Status, StepOutput
+from mullama.types import Chunk, MemoryKind, ModelInfo, Plan, Sample, Status, StepOutput
 
 SCORED_AT_ONCE = 64  # rows of a plan with targets that are computed in one call
 
@@ -33,9 +34,12 @@ class LlamaRunner:
     def __init__(self, model: LlamaModel, options: ContextOptions) -> None:
         """Raises ModelError for a model that does not generate text row by row."""
         _check_generates(model)
-        self._context = LlamaContext(model, replace(options, n_outputs=SCORED_AT_ONCE))
+        self._context = LlamaContext(model, replace(options, n_aside=1, n_outputs=SCORED_AT_ONCE))
+        self._transfer = Transfer(self._context, aside=self.n_lanes)
+        self.state_bytes = self._transfer.state_bytes
+        self.cell_bytes = _cell_bytes(model.info, options)
         self._batch = Batch(self._context.n_batch)
-        self._n_outputs = max(SCORED_AT_ONCE, self._context.n_lanes)
+        self.n_outputs = max(SCORED_AT_ONCE, self._context.n_lanes)
         vocab = LlamaVocab(model)
         with model.handle as weights:
             vocab_pointer = C.llama_model_get_vocab(weights)
@@ -91,32 +95,39 @@ class LlamaRunner:
 
     def execute(self, plan: Plan) -> StepOutput:
         """Carry out `plan`. Raises InternalError for a plan that can't be."""
-        self._apply(plan.ops)
         for key in plan.closed:
             self._samplers.close(key)
         for opened in plan.opened:
             self._samplers.open(opened.key, opened.params, opened.history)
+        n_bytes, seconds = self._transfer.n_bytes, self._transfer.seconds
+        done = all(map(self._transfer.apply, plan.ops))
+        output = self._compute(plan) if done else StepOutput(Status.LOST)
+        output.n_bytes_moved = self._transfer.n_bytes - n_bytes
+        output.seconds_moving = self._transfer.seconds - seconds
+        return output
+
+    def _compute(self, plan: Plan) -> StepOutput:
         if not plan.chunks:
             return StepOutput(Status.DONE)
-        samples: list[Sample | None] = [None] * len(plan.chunks)
-        scores: list[list[Sample]] = []
-        pieces: Iterable[_Piece] = (list(enumerate(plan.chunks)),)
-        if any(chunk.targets for chunk in plan.chunks):
-            scores = [[] for _ in plan.chunks]
-            pieces = split(plan.chunks, self._n_outputs)
-        for n_done, piece in enumerate(pieces):
+        samples: list[list[Sample]] = [[] for _ in plan.chunks]
+        scored = any(chunk.targets for chunk in plan.chunks)
+        scores: list[list[Sample]] = [[] for _ in plan.chunks] if scored else []
+        for n_done, piece in enumerate(self._pieces(plan, scored)):
             status = self._decode([chunk for _, chunk in piece])
             if status is not Status.DONE:
                 return self._failed(status, plan, undo=n_done > 0)
             self._read(piece, samples, scores)
         return StepOutput(Status.DONE, samples, scores)
 
-    def _apply(self, ops: Sequence[Copy | Remove]) -> None:
-        for op in ops:
-            if isinstance(op, Copy):
-                self._context.copy(op.src, op.dst, op.start, op.end)
-            else:
-                self._context.remove(op.lane, op.start, op.end)
+    def _pieces(self, plan: Plan, scored: bool) -> Iterable[_Piece]:
+        """The chunks that are computed in one call each."""
+        if scored:
+            return split(plan.chunks, self.n_outputs)
+        if self._context.n_window and self.memory is MemoryKind.RECURRENT:
+            # llama.cpp makes micro-batches of equal lengths for the states, and between two of
+            # them loses cells of windows: so each sequence has a call of its own.
+            return [[numbered] for numbered in enumerate(plan.chunks)]
+        return [list(enumerate(plan.chunks))]
 
     def _decode(self, chunks: Sequence[Chunk]) -> Status:
         n_rows = sum(len(chunk.tokens) for chunk in chunks)
@@ -125,9 +136,7 @@ class LlamaRunner:
         self._batch.fill(chunks)
         return self._context.decode(self._batch)
 
-    def _read(
-        self, piece: _Piece, samples: list[Sample | None], scores: list[list[Sample]]
-    ) -> None:
+    def _read(self, piece: _Piece, samples: list[list[Sample]], scores: list[list[Sample]]) -> None:
         """Score and draw from the rows that were computed, in order."""
         rows = self._context.logits(self._batch.n_wanted)
         n_read, end = 0, 0
@@ -139,9 +148,22 @@ class LlamaRunner:
                     scores[number] += _score(chunk, rows[n_read : n_read + n])
                     n_read += n
                 elif chunk.sample:
-                    n_read += 1
+                    n_read += 1 + chunk.n_draft
                 if chunk.sample:
-                    samples[number] = self._draw(context, chunk, end - 1, rows[n_read - 1])
+                    samples[number] = self._follow(context, chunk, end, rows[:n_read])
+
+    def _follow(self, context: int, chunk: Chunk, end: int, rows: Row) -> list[Sample]:
+        """Draw from the last row, and with a draft from those before it, while it is followed.
+
+        `end` is where the chunk's rows end in the batch, and `rows` those with logits up to it.
+        """
+        drawn: list[Sample] = []
+        for n_left in range(chunk.n_draft, -1, -1):
+            sample = self._draw(context, chunk, end - 1 - n_left, rows[len(rows) - 1 - n_left])
+            drawn.append(sample)
+            if n_left and sample.token != chunk.tokens[-n_left]:
+                break
+        return drawn
 
     def _draw(self, context: int, chunk: Chunk, index: int, row: Row) -> Sample:
         sampler = self._samplers[chunk.key]
@@ -159,7 +181,7 @@ class LlamaRunner:
         """
         if status in (Status.NO_SLOT, Status.INVALID):
             for chunk in plan.chunks if undo else ():
-                self._context.remove(chunk.lane, chunk.pos, -1)
+                self._transfer.remove(chunk.lane, chunk.pos, -1)
             return StepOutput(status)
         lanes = {chunk.lane for chunk in plan.chunks}
         return StepOutput(status, lengths={lane: self.lane_length(lane) for lane in lanes})
@@ -177,13 +199,14 @@ def split(chunks: Sequence[Chunk], n_outputs: int) -> Iterator[_Piece]:
     room = n_outputs
     for number, chunk in enumerate(chunks):
         start, n = 0, len(chunk.tokens)
+        n_drawn = 1 + chunk.n_draft if chunk.sample else 0
         while start < n:
-            if not room:
+            if room < (1 if chunk.targets else n_drawn):
                 yield piece
                 piece, room = [], n_outputs
             end = min(start + room, n) if chunk.targets else n
             piece.append((number, _part(chunk, start, end)))
-            room -= end - start if chunk.targets else int(chunk.sample)
+            room -= end - start if chunk.targets else n_drawn
             start = end
     yield piece
 
@@ -202,6 +225,12 @@ def _score(chunk: Chunk, rows: Row) -> Iterator[Sample]:
     for row, target in zip(rows, chunk.targets, strict=False):
         logprobs = Logprobs(row)
         yield Sample(target, logprobs[target], logprobs.top(chunk.logprobs or 0))
+
+
+def _cell_bytes(info: ModelInfo, options: ContextOptions) -> int:
+    """Keys and values of one position; the header's number is for two bytes an element."""
+    per_element = (ELEMENT_BYTES[options.type_k] + ELEMENT_BYTES[options.type_v]) / 2
+    return max(1, round(info.kv_bytes_per_token / 2 * per_element))
 
 
 def _check_generates(model: LlamaModel) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from mullama.llama.lib import C
@@ -31,6 +32,12 @@ def max_devices() -> int:
 def system_info() -> str:
     """What llama.cpp was built with and uses of this processor, in its own words."""
     return str(C.llama_print_system_info().decode())
+
+
+def build() -> str:
+    """Which llama.cpp this is: the bindings' version, and the size of the library that they use."""
+    library = Path(C._lib._name)
+    return f"{version('llama_cpp_python')}-{library.stat().st_size}"
 
 
 def default_threads() -> int:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mullama.errors import InvalidRequest, ModelError
+from mullama.llama import pairs
 from mullama.llama.lib import C
 from mullama.llama.model import LlamaModel
-from mullama.types import Token
+from mullama.types import Pair, Token
 
 _LONGEST = 2**31 - 1  # bytes; llama.cpp counts them in an int32
 _NO_VOCAB = 0
@@ -31,13 +32,17 @@ class LlamaVocab:
         with model.handle as pointer:
             self._vocab: int = C.llama_model_get_vocab(pointer)
             self._n_tokens: int = C.llama_vocab_n_tokens(self._vocab)
-            if C.llama_vocab_type(self._vocab) == _NO_VOCAB:
+            kind = C.llama_vocab_type(self._vocab)
+            if kind == _NO_VOCAB:
                 raise ModelError(
                     f"{model.info.path!r} has no tokenizer, so it can't read text. "
                     "Get a GGUF file that was converted with one.",
                     code="model_invalid",
                 )
             self._add_bos: bool = C.llama_vocab_get_add_bos(self._vocab)
+            self._adds_eos: bool = C.llama_vocab_get_add_eos(self._vocab)
+            self._spells_bytes = kind == C.LLAMA_VOCAB_TYPE_BPE
+            self._rerank_template = _rerank_template(pointer)
         self._pieces: tuple[dict[Token, bytes], dict[Token, bytes]] = ({}, {})
 
     @property
@@ -109,6 +114,11 @@ class LlamaVocab:
         tokens as text. Raises InvalidRequest for a token that the model does not have.
         """
         array = self._checked(tokens)
+        if self._spells_bytes:
+            # llama.cpp would drop spaces before punctuation, as nobody wants who sends them.
+            kept = self._without_ends(tokens) if remove_special else tokens
+            pieces = (self.piece(token, special=unparse_special) for token in kept)
+            return b"".join(pieces).decode("utf-8", errors="replace")
         capacity = 8 * len(array) + 16
         with self._handle:
             while True:
@@ -125,6 +135,14 @@ class LlamaVocab:
                 if count >= 0:
                     return buffer.raw[:count].decode("utf-8", errors="replace")
                 capacity = -count
+
+    def _without_ends(self, tokens: Sequence[Token]) -> Sequence[Token]:
+        """Tokens without the BOS and EOS that `tokenize` would have put at the ends."""
+        if self._add_bos and tokens and tokens[0] == self.bos:
+            tokens = tokens[1:]
+        if self._adds_eos and tokens and tokens[-1] == self.eos:
+            tokens = tokens[:-1]
+        return tokens
 
     def piece(self, token: Token, *, special: bool = False) -> bytes:
         """The bytes of one token; a control token has some only with `special`."""
@@ -149,6 +167,22 @@ class LlamaVocab:
             assert mark is not None
             tokens += [mark, *self.tokenize(text, add_special=False)]
         return [*tokens, middle]
+
+    def pair(self, query: str, document: str) -> Pair | None:
+        """A query and a document as one input, or None where the model has no way to part them."""
+        if self._rerank_template is not None:
+            tokenize = partial(self.tokenize, add_special=False, parse_special=True)
+            return pairs.by_template(self._rerank_template, query, document, tokenize)
+        with self._handle:
+            adds_sep = C.llama_vocab_get_add_sep(self._vocab)
+        sep = self._special(C.llama_vocab_sep)
+        return pairs.by_tokens(
+            self.tokenize(query, add_special=False),
+            self.tokenize(document, add_special=False),
+            bos=self.bos if self._add_bos else None,
+            eos=(sep if self.eos is None else self.eos) if self._adds_eos else None,
+            sep=sep if adds_sep else None,
+        )
 
     def _special(self, function: Any) -> Token | None:
         with self._handle:
@@ -179,6 +213,12 @@ class LlamaVocab:
         return InvalidRequest(
             f"There is no token {token}; this model's tokens are 0 to {self._n_tokens - 1}."
         )
+
+
+def _rerank_template(model: int) -> str | None:
+    template: bytes | None = C.llama_model_chat_template(model, b"rerank")
+    text = (template or b"").decode("utf-8", errors="replace")
+    return text if pairs.is_template(text) else None
 
 
 def _encode(text: str) -> bytes:

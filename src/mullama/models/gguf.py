@@ -126,19 +126,31 @@ def _info(header: Header, tensors: list[Tensor]) -> ModelInfo:
         kv_bytes_per_token=_kv_bytes_per_token(header, architecture),
         has_tokenizer=_has_tokenizer(header),
         causal=_is_causal(header, architecture),
+        tool_template=header.text("tokenizer.chat_template.tool_use"),
     )
 
 
 def _kind(header: Header, architecture: str, tensors: list[Tensor]) -> ModelKind:
-    """What the model is for. A pooling key decides; then a classifier's head; then attention."""
+    """What the model is for. A pooling key decides; then a rank head; then attention."""
     pooling = header.number(f"{architecture}.pooling_type")
-    if pooling == 4:
-        return ModelKind.RERANK
     if pooling in (1, 2, 3):
         return ModelKind.EMBED
-    if any(tensor.name.startswith("cls.") for tensor in tensors):
+    if _has_rank_head(header, architecture, tensors) or (pooling == 4 and not tensors):
         return ModelKind.RERANK
+    if pooling == 4:
+        refuse(header.path, "it claims to rank documents (pooling_type 4), and has no head for it")
     return ModelKind.GENERATE if _is_causal(header, architecture) else ModelKind.EMBED
+
+
+def _has_rank_head(header: Header, architecture: str, tensors: list[Tensor]) -> bool:
+    """Whether the classifier's last layer has as many outputs as llama.cpp reads: one a label.
+
+    The layer before it, alone, is a pooler that some embedding models bring along.
+    """
+    sizes = {tensor.name: tensor.n_elements for tensor in tensors}
+    size = sizes.get("cls.output.weight") or sizes.get("cls.weight")
+    n_labels = header.count(f"{architecture}.classifier.output_labels") or 1
+    return size == n_labels * max(header.numbers(f"{architecture}.embedding_length"), default=0)
 
 
 def _is_causal(header: Header, architecture: str) -> bool:
@@ -158,7 +170,9 @@ def _quantization(header: Header, tensors: list[Tensor]) -> str:
 
 
 def _chat_template(header: Header) -> str | None:
-    return header.text("tokenizer.chat_template") or header.text("tokenizer.chat_template.default")
+    names = ("", ".default", ".tool_use")
+    texts = (header.text(f"tokenizer.chat_template{name}") for name in names)
+    return next(filter(None, texts), None)
 
 
 def _has_tokenizer(header: Header) -> bool:

@@ -1,9 +1,12 @@
-"""Messages as clients write them -> messages that this very template understands.
+"""Messages as clients write them -> messages in one form, which everything behind relies on.
 
-Templates differ in what they take: content as text or as a list of parts, a system message or
-none, the role `developer` or only `system`. `probe` finds out what one takes; the functions here
-rewrite a conversation for it. Nothing is dropped: what can't be said is refused. Everything works
-on copies that hold plain JSON and nothing else.
+The form is OpenAI's, with its freedoms taken out: copies of plain JSON without nulls; `content` is
+text or a list of parts; earlier thoughts are `reasoning_content`; a call is
+`{"id", "type", "function": {"name", "arguments"}}`, where `arguments` is an object or the text of
+one; what a tool answered has the role `tool`, and the `tool_call_id` and `name` of its call, in the
+order of the calls. What this very template makes of it is `adapt`'s concern.
+
+Nothing is dropped: what can't be said in this form is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mullama.errors import InvalidRequest
-from mullama.text.probe import Message, Traits
+
+Message = dict[str, Any]
+
+# Other names under which clients send back what a model thought.
+_REASONING = ("reasoning", "thinking")
 
 
 def plain(value: Any, param: str) -> Any:
@@ -35,35 +42,13 @@ def plain(value: Any, param: str) -> Any:
     )
 
 
-def checked(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
-    """Copies of the messages. Raises InvalidRequest for what no template could take."""
-    copies: list[Message] = plain(list(messages), "messages")
+def normalized(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
+    """Copies of the messages in one form. Raises InvalidRequest for what no template could take."""
+    copies: list[Any] = plain(list(messages), "messages")
     if not copies:
         raise InvalidRequest("messages is empty; send at least one.", param="messages")
-    for index, message in enumerate(copies):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise InvalidRequest(
-                f"messages[{index}] must be an object with a role, such as "
-                '{"role": "user", "content": "Hello"}.',
-                param="messages",
-            )
-        content = message.setdefault("content", "")
-        if content is None:
-            message["content"] = ""
-        elif not isinstance(content, (str, list)):
-            raise InvalidRequest(
-                f"messages[{index}].content must be text or a list of parts.", param="messages"
-            )
-    return copies
-
-
-def adapted(messages: list[Message], traits: Traits) -> list[Message]:
-    """The messages as a template with these traits takes them. Changes its argument."""
-    for message in messages:
-        if message["role"] == "developer" and not traits.developer:
-            message["role"] = "system"
-        message["content"] = _content(message["content"], traits)
-    return messages if traits.system else _without_system(messages)
+    made = [_message(message, f"messages[{index}]") for index, message in enumerate(copies)]
+    return _paired(made)
 
 
 def flattened(content: str | list[Any]) -> str:
@@ -81,32 +66,120 @@ def flattened(content: str | list[Any]) -> str:
     return "\n".join(part["text"] for part in content)
 
 
-def _content(content: str | list[Any], traits: Traits) -> str | list[Any]:
-    if isinstance(content, list):
-        return content if traits.parts else flattened(content)
-    if traits.text or not traits.parts:
-        return content
-    return [{"type": "text", "text": content}]
+def _message(message: Any, where: str) -> Message:
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise InvalidRequest(
+            f"{where} must be an object with a role, such as "
+            '{"role": "user", "content": "Hello"}.',
+            param="messages",
+        )
+    made = {key: value for key, value in message.items() if value is not None}
+    if not isinstance(made.setdefault("content", ""), (str, list)):
+        raise InvalidRequest(f"{where}.content must be text or a list of parts.", param="messages")
+    _check_id(made, "tool_call_id", where)
+    if made["role"] == "function":
+        made["role"] = "tool"
+    for name in _REASONING:
+        if isinstance(made.get(name), str):
+            made.setdefault("reasoning_content", made.pop(name))
+    calls = _calls(made, where)
+    if calls:
+        made["tool_calls"] = calls
+    return made
 
 
-def _without_system(messages: list[Message]) -> list[Message]:
-    """System messages put in front of the user message that follows them."""
-    kept: list[Message] = []
-    waiting: list[str] = []
+def _calls(message: Message, where: str) -> list[Message]:
+    """The message's calls, taken out of it."""
+    given = message.pop("tool_calls", [])
+    if "function_call" in message:  # before there were several
+        given = given or [{"function": message["function_call"]}]
+        del message["function_call"]
+    if not isinstance(given, list):
+        raise InvalidRequest(f"{where}.tool_calls must be a list.", param="messages")
+    return [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(given)]
+
+
+def _call(call: Any, where: str) -> Message:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise InvalidRequest(
+            f'{where} must be a call such as {{"id": "call_1", "type": "function", '
+            '"function": {"name": "now", "arguments": "{}"}}.',
+            param="messages",
+        )
+    _check_id(call, "id", where)
+    arguments = function.get("arguments")
+    if not isinstance(arguments, (str, dict, type(None))):
+        raise InvalidRequest(
+            f"{where}.function.arguments must be JSON text or an object.", param="messages"
+        )
+    function = {**function, "arguments": "{}" if arguments is None else arguments}
+    return {**call, "type": "function", "function": function}
+
+
+def tool_list(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Copies of the tools, in OpenAI's form. Raises InvalidRequest for what is none."""
+    copies: list[Any] = plain(list(tools), "tools")
+    for index, tool in enumerate(copies):
+        function = tool.get("function") if isinstance(tool, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            raise InvalidRequest(
+                f'tools[{index}] must be a function such as {{"type": "function", '
+                '"function": {"name": "now", "parameters": {"type": "object"}}}.',
+                param="tools",
+            )
+        tool["function"] = {key: item for key, item in function.items() if item is not None}
+    return copies
+
+
+def _check_id(holder: Message, key: str, where: str) -> None:
+    if not isinstance(holder.get(key), (str, type(None))):
+        raise InvalidRequest(f"{where}.{key} must be text.", param="messages")
+
+
+def _paired(messages: list[Message]) -> list[Message]:
+    """The messages, where each answer of a tool knows its call, in the order of the calls.
+
+    Many templates print answers without ids, so that only their order says what they answer.
+    """
+    made: list[Message] = []
+    calls: list[Message] = []
+    answers: list[Message] = []
+    n_calls = 0
     for message in messages:
-        if message["role"] == "system":
-            waiting.append(flattened(message["content"]))
+        if message["role"] == "tool":
+            answers.append(message)
             continue
-        if waiting and message["role"] != "user":
-            kept.append({"role": "user", "content": "\n".join(waiting)})
-            waiting = []
-        elif waiting:
-            message["content"] = "\n".join([*waiting, flattened(message["content"])])
-            waiting = []
-        kept.append(message)
-    if waiting:
-        kept.append({"role": "user", "content": "\n".join(waiting)})
-    return kept
+        made += _in_order(answers, calls)
+        answers, calls = [], message.get("tool_calls", [])
+        seen: set[str] = set()
+        for call in calls:
+            if not call.get("id") or call["id"] in seen:
+                call["id"] = f"call{n_calls:05}"
+            seen.add(call["id"])
+            n_calls += 1
+        made.append(message)
+    return made + _in_order(answers, calls)
+
+
+def _in_order(answers: list[Message], calls: list[Message]) -> list[Message]:
+    """The answers with the ids and names of their calls, in the calls' order.
+
+    One whose id is missing or unknown answers the first call that has no answer yet. Where there is
+    none it stays as it is, at the end.
+    """
+    waiting: dict[str, list[int]] = {}
+    for place in reversed(range(len(calls))):
+        waiting.setdefault(calls[place]["id"], []).append(place)
+    named = [waiting.get(answer.get("tool_call_id", "")) for answer in answers]
+    found = [places.pop() if places else None for places in named]
+    rest = iter(sorted(set(range(len(calls))).difference(found)))
+    order = [next(rest, len(calls)) if place is None else place for place in found]
+    for place, answer in zip(order, answers, strict=True):
+        if place < len(calls):
+            answer["tool_call_id"] = calls[place]["id"]
+            answer.setdefault("name", calls[place]["function"]["name"])
+    return [answers[index] for index in sorted(range(len(answers)), key=order.__getitem__)]
 
 
 def _name(key: Any, param: str) -> str:

@@ -1,73 +1,276 @@
 """What a template takes, found out by rendering known conversations and looking at what came out.
 
-A template says nowhere whether it knows system messages or lists of parts: some refuse them, some
-leave them out without a word, some print them as Python would. So each question is a conversation
-with marked texts, and the answer is whether the marks are in the prompt.
+A template says nowhere whether it knows system messages, tools or lists of parts: some refuse them,
+some leave them out without a word, some print them as Python would. So each question is a
+conversation with marked texts, asked with one trait after another, and the answer is the first
+with which all marks are printed as they should be. A question is put in the form that the answers
+before it found. No model is known by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
+from mullama.text.messages import Message
 from mullama.text.sandbox import TemplateLimit
+from mullama.text.traits import REASONING_PART, ROLES, Traits
 
-Message = dict[str, Any]
-Render = Callable[[list[Message], bool], str]  # messages; whether `tools` is None or undefined
+# Messages, a template's traits, tools, and further variables -> the prompt. May change its input.
+Render = Callable[[list[Message], Traits, Sequence[dict[str, Any]], dict[str, Any]], str]
 
+_TEXT: dict[str, Any] = {}
+_PARTS_ONLY = {"text": frozenset[str](), "parts": ROLES}
+_REASONING = ("reasoning_content", "reasoning", "thinking", REASONING_PART, "")
 
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What a template does with a conversation.
+# Variables that let a model think. Few templates know more than one.
+THINKING: dict[str, Any] = {"enable_thinking": True, "thinking": True}
 
-    `text`, `parts`: it prints content given as a string, as a list of parts. `system`,
-    `developer`: it prints a message of that role, and knows the role. `no_tools`: it runs with
-    `tools` set to None; others must find it undefined.
-    """
+_BARE_TOOL: dict[str, Any] = {"type": "function", "function": {"name": "@name@"}}
+_PARAMETERS = {
+    "type": "object",
+    "properties": {"@key@": {"type": "string", "description": "@about@"}},
+    "required": ["@key@"],
+}
+_TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {"name": "@name@", "description": "@description@", "parameters": _PARAMETERS},
+}
+_SHORT_ID = "abcde1234"  # the strictest form that is known
+_LONG_ID = "call_0123456789abcdefABCDEF"
 
-    text: bool = True
-    parts: bool = False
-    system: bool = True
-    developer: bool = False
-    no_tools: bool = True
+_NEAR = 200  # characters around a mark that are looked at for markers
+_LONGEST = 100_000  # characters of a prompt that is looked at; known ones have 5,000
+
+_MARK = re.compile(r"@\w+@")
+# How a mark looks where content, parts or arguments were written as Python or JSON write them.
+_QUOTED = re.compile(r"""(?P<quote>['"])@\w+@(?P=quote)""")
+_PART = re.compile(r"""(?:text|thinking)\\?['"]\s*:\s*\\?['"]@""")
+_ESCAPED = re.compile(r"""\\['"]@value@|\{'@key@': '@value@""")
+_MARKER = re.compile(r"\s*[<\[][^<>\[\]\s]+[>\]]")
+_OPEN_THOUGHT = re.compile(r"[<\[](?!/)[^<>\[\]\s]*(?:think|thought)[^<>\[\]\s]*[>\]]\s*$", re.I)
 
 
 def probe(render: Render, source: str) -> Traits:
     """The traits of the template with this source. Raises TemplateLimit, as any rendering would."""
-    text = _message("user")
-    parts = {"role": "user", "content": [{"type": "text", "text": "@user@"}]}
-    no_tools = any(_prints(render, [user], no_tools=True) for user in (text, parts))
-
-    def takes(*messages: Message) -> bool:
-        return _prints(render, list(messages), no_tools=no_tools)
-
-    takes_text = takes(text)
-    user = text if takes_text else parts
-    # Many templates print any role that they are given; few know this one.
-    names_developer = "'developer'" in source or '"developer"' in source
-    return Traits(
-        text=takes_text,
-        parts=takes(parts),
-        system=takes(_message("system"), user),
-        developer=names_developer and takes(_message("developer"), user),
-        no_tools=no_tools,
-    )
+    prober = _Prober(render)
+    prober.ask_content()
+    prober.ask_roles(names_developer="developer" in source)
+    prober.ask_tools()
+    prober.ask_calls()
+    prober.ask_reasoning()
+    prober.look_at_thoughts()
+    prober.look_at_calls()
+    return prober.traits
 
 
-def _message(role: str) -> Message:
-    return {"role": role, "content": f"@{role}@"}
+class _Prober:
+    """The traits found so far, and ways to find the next."""
 
+    def __init__(self, render: Render) -> None:
+        self._render = render
+        self.traits = Traits(parts=frozenset(), tools=False)
 
-def _prints(render: Render, messages: list[Message], *, no_tools: bool) -> bool:
-    """Whether the template runs on the messages and prints the text of each, and not its repr."""
-    marks = [f"@{message['role']}@" for message in messages]
-    try:
-        text = render(messages, no_tools)
-    except TemplateLimit:
-        raise  # another conversation would end no better
-    except Exception:
+    def ask_content(self) -> None:
+        """In which form each role's content is printed."""
+        forms = product((True, False), (_TEXT, _PARTS_ONLY))
+        options = [*({"no_tools": no_tools} | form for no_tools, form in forms), {}]
+        self._ask([USER], options, wrong=[_QUOTED])
+        for role, place, conversation in (
+            ("user", 0, [USER]),
+            ("assistant", 1, [USER, ANSWER]),
+            ("system", 0, [SYSTEM, USER]),
+        ):
+            self._ask_forms(role, place, conversation)
+
+    def _ask_forms(self, role: str, place: int, conversation: list[Message]) -> None:
+        text, parts = self.traits.text, self.traits.parts
+        text_or_not = [{"text": text | {role}}, {"text": text - {role}}]
+        parts_or_not = [{"parts": parts | {role}}, {"parts": parts - {role}}]
+        self._ask(conversation, text_or_not, wrong=[_QUOTED])
+        self._ask(_in_parts(conversation, place), parts_or_not, wrong=[_QUOTED, _PART])
+
+    def ask_roles(self, *, names_developer: bool) -> None:
+        """Who may speak when."""
+        self._ask([SYSTEM, USER], _either("system"))
+        late = [SYSTEM, _said("system", 2), USER, ANSWER, _said("system", 3), _said("user", 2)]
+        self._ask(late, _either("systems"))
+        # Many templates print any role that they are given; few know this one.
+        self._ask([_said("developer"), USER], _either("developer")[not names_developer :])
+        twice = [USER, _said("user", 2), ANSWER, _said("assistant", 2), _said("user", 3)]
+        self._ask(twice, _either("repeats"))
+        self._ask([ANSWER, USER], _either("assistant_first"))
+        self._ask([SYSTEM], _either("userless"))
+        silent = [USER, ANSWER | {"content": ""}, _said("user", 2)]
+        self._ask(silent, _either("silence"), marks=())
+
+    def ask_tools(self) -> None:
+        """Whether tools are printed."""
+        self._ask([USER], _either("tools"), tools=[_TOOL], marks=["@name@"])
+        self._ask([USER], _either("bare_tools"), tools=[_BARE_TOOL], marks=["@name@"])
+
+    def ask_calls(self) -> None:
+        """Whether calls and their results are printed, and in which form they are wanted."""
+        names = ("results", "null_content", "arguments")
+        forms = product((True, False), (False, True), ("object", "text"))
+        self._ask(
+            _calling(1),
+            [
+                *(dict(zip(names, form, strict=True)) for form in forms),
+                {"results": True, "arguments": ""},
+                {"results": False, "arguments": ""},
+            ],
+            tools=[_TOOL],
+            wrong=[_ESCAPED],
+        )
+        beside = _calling(1, content="@beside@")
+        self._ask(beside, _either("calls_beside"), tools=[_TOOL], marks=["@value@"])
+        self._ask(_calling(2), _either("several_calls"), tools=[_TOOL])
+        self._ask(_calling(1, id=_LONG_ID), _either("any_id"), tools=[_TOOL])
+        no_call = [message for message in _calling(1) if "tool_calls" not in message]
+        self._ask(no_call, _either("orphans"), tools=[_TOOL])
+        self._ask([*_calling(1), _said("user", 2)], _either("user_after_result"), tools=[_TOOL])
+        parts = self.traits.parts
+        self._ask(
+            _in_parts(_calling(1), 2),
+            [{"parts": parts | {"tool"}}, {"parts": parts - {"tool"}}],
+            tools=[_TOOL],
+            wrong=[_PART],
+        )
+
+    def ask_reasoning(self) -> None:
+        """Where earlier thoughts are looked for. Some are printed beside calls only."""
+        options = [{"reasoning": field} for field in _REASONING]
+        thought = {"reasoning_content": "@thought@"}
+        told, called = [USER, ANSWER | thought], _calling(1, **thought)
+        if not self._ask(told, options, given=THINKING, wrong=[_PART]):
+            self._ask(called, options, tools=[_TOOL], given=THINKING, wrong=[_PART])
+        everything = _calling(1, content="@beside@", **thought)
+        self._ask(everything, _either("mixed"), tools=[_TOOL], given=THINKING, marks=["@value@"])
+
+    def look_at_thoughts(self) -> None:
+        """What stands around a thought: beside a call, or else at the end of a prompt."""
+        shown = self._print(_calling(1, reasoning_content="@thought@"), [_TOOL], THINKING)
+        plain = self._print(_calling(1), [_TOOL], THINKING)
+        head, found, tail = shown.partition("@thought@")
+        before = head if found else self._print([USER], (), THINKING)
+        opening = _OPEN_THOUGHT.search(before[-_NEAR:])
+        start = _end_of_common(shown, plain)
+        around = head[start:], tail.removesuffix(plain[start:]).strip()
+        if not all(around) and opening is not None:
+            closing = _MARKER.match(tail[:_NEAR])
+            tag = opening.group()
+            around = tag, closing.group().strip() if closing else tag[0] + "/" + tag[1:].strip()
+        if all(around):
+            self.traits = replace(self.traits, thought=around)
+
+    def look_at_calls(self) -> None:
+        """How a call is written, to be shown as an example where the template shows none."""
+        closed = {"add_generation_prompt": False}
+        prompt = self._print([USER], (), closed)
+        answer = self._print([USER, ANSWER], (), closed)
+        called = self._print(_calling(1)[:2], (), closed)
+        if self.traits.arguments and answer.startswith(prompt) and called.startswith(prompt):
+            header, _, end = answer[len(prompt) :].partition("@assistant@")
+            written = called[len(prompt) :].removeprefix(header)
+            for mark in _MARKER.findall(end[:_NEAR]) or [end]:
+                written = written.partition(mark)[0] if mark else written
+            written = re.sub(r"@(name|key|value)@", r"the_\1", written)
+            self.traits = replace(self.traits, example=written)
+
+    # ------------------------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        conversation: list[Message],
+        options: Sequence[dict[str, Any]],
+        *,
+        tools: Sequence[dict[str, Any]] = (),
+        given: dict[str, Any] | None = None,
+        marks: Iterable[str] | None = None,
+        wrong: Iterable[re.Pattern[str]] = (),
+    ) -> bool:
+        """Take the first option with which all marks come out right; the last if none does."""
+        wanted = set(_MARK.findall(json.dumps(conversation)) if marks is None else marks)
+        before = self.traits
+        for option in options[:-1]:
+            self.traits = replace(before, **option)
+            text = self._try(conversation, tools, given or {})
+            if text is None or any(pattern.search(text) for pattern in wrong):
+                continue
+            if all(mark in text for mark in wanted):
+                return True
+        self.traits = replace(before, **options[-1])
         return False
-    return all(
-        mark in text and f"'{mark}'" not in text and f'"{mark}"' not in text for mark in marks
+
+    def _print(
+        self, conversation: list[Message], tools: Sequence[dict[str, Any]], given: dict[str, Any]
+    ) -> str:
+        """The prompt; "" where the template refuses."""
+        return self._try(conversation, tools, given) or ""
+
+    def _try(
+        self, conversation: list[Message], tools: Sequence[dict[str, Any]], given: dict[str, Any]
+    ) -> str | None:
+        try:
+            text = self._render(deepcopy(conversation), self.traits, deepcopy(tools), given)
+            return text if len(text) <= _LONGEST else None
+        except TemplateLimit:
+            raise  # another conversation would end no better
+        except Exception:
+            return None
+
+
+def _said(role: str, n: int = 1) -> Message:
+    return {"role": role, "content": f"@{role}{n if n > 1 else ''}@"}
+
+
+USER, ANSWER, SYSTEM = _said("user"), _said("assistant"), _said("system")
+
+
+def _calling(n: int, *, id: str = _SHORT_ID, **more: Any) -> list[Message]:
+    """A conversation in which n tools are called, and answer."""
+    ids = [id[:-1] + str(index) for index in range(n)]
+    calls = [
+        {
+            "id": id,
+            "type": "function",
+            "function": {"name": "@name@", "arguments": {"@key@": f"@value{index or ''}@"}},
+        }
+        for index, id in enumerate(ids)
+    ]
+    return [
+        USER,
+        {"role": "assistant", "content": "", "tool_calls": calls, **more},
+        *(
+            {"role": "tool", "content": f"@result{n or ''}@", "tool_call_id": id, "name": "@name@"}
+            for n, id in enumerate(ids)
+        ),
+    ]
+
+
+def _in_parts(conversation: list[Message], place: int) -> list[Message]:
+    """The conversation, with one message's content as a list of parts."""
+    made = list(conversation)
+    made[place] = made[place] | {"content": [{"type": "text", "text": made[place]["content"]}]}
+    return made
+
+
+def _either(name: str) -> list[dict[str, Any]]:
+    return [{name: True}, {name: False}]
+
+
+def _end_of_common(text: str, other: str) -> int:
+    """Where two texts begin to differ, but never inside of a marker such as `<|tool_call>`."""
+    pairs = enumerate(zip(text, other, strict=False))
+    end = next(
+        (place for place, (left, right) in pairs if left != right), min(len(text), len(other))
     )
+    common = text[:end]
+    start = max(common.rfind("<"), common.rfind("["))
+    return len(common) if start < 0 or re.search(r"[>\]]", common[start:]) else start

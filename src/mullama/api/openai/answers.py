@@ -14,6 +14,8 @@ from typing_extensions import TypedDict
 
 class PromptTokensDetails(TypedDict):
     cached_tokens: int
+    restored_tokens: int  # of these, from host memory or disk
+    disk_tokens: int  # of these, read from disk for this request
 
 
 class CompletionTokensDetails(TypedDict):

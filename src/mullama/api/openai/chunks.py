@@ -17,9 +17,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from mullama.api.openai.logprobs import TextScores, chat_logprobs
-from mullama.api.openai.shape import Head, Shape, encode, finish_reason, timings, usage
+from mullama.api.openai.shape import (
+    Head,
+    Shape,
+    encode,
+    finish_reason,
+    prompt_progress,
+    timings,
+    usage,
+)
 from mullama.api.sse import DONE, frame
-from mullama.types import Delta, Event, Finished, PromptScored, Started, Token, TokenLogprob
+from mullama.types import (
+    Delta,
+    Event,
+    Finished,
+    Progress,
+    PromptScored,
+    Started,
+    Token,
+    TokenLogprob,
+)
 
 
 class Chunks(ABC):
@@ -51,6 +68,9 @@ class Chunks(ABC):
             return self._finish(event)
         if isinstance(event, Started):
             return self._start(event)
+        if isinstance(event, Progress):
+            progress = encode(prompt_progress(event))
+            return self._chunk(0, self._no_text, extra=b',"prompt_progress":' + progress)
         if isinstance(event, PromptScored):
             return self._scored(event)
         raise TypeError(f"{event} is not an event of a stream; failures are raised")

@@ -5,9 +5,11 @@ Every rule that a schema can't state is checked here, so that errors carry the w
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from mullama.api.openai.refuse import unsupported
+from mullama.api.openai.embeddings import truncation
+from mullama.api.openai.refuse import refuse_other_inputs, unsupported
 from mullama.api.openai.sampling import agreed, sampler
 from mullama.api.openai.schema import (
     ChatBody,
@@ -27,6 +29,8 @@ from mullama.types import (
 )
 
 MAX_STOPS = 64  # each one is looked for at every token
+MAX_STOP = 4096  # characters; so much text may be held back until it is certain
+MAX_ANSWERS = 4096  # of one request: each costs the server some memory before it begins
 
 # ------------------------------------------------------------------------------ chat
 
@@ -118,6 +122,13 @@ def completion_requests(body: CompletionBody) -> list[CompletionRequest]:
     logprobs = body.logprobs
     if sampled > n and logprobs is None:
         logprobs = 0  # the best are found by them
+    prompts = _texts(body.prompt, "prompt", empty_text=True)
+    if len(prompts) * sampled > MAX_ANSWERS:
+        raise InvalidRequest(
+            f"prompt has {len(prompts)} texts with {sampled} answers each; the most is "
+            f"{MAX_ANSWERS} answers in all. Send several requests.",
+            param="prompt",
+        )
     options = _options(
         body,
         _max_tokens(body, "max_tokens", "n_predict"),
@@ -125,10 +136,7 @@ def completion_requests(body: CompletionBody) -> list[CompletionRequest]:
         logprobs=logprobs,
         prompt_logprobs=bool(body.echo) and body.logprobs is not None,
     )
-    return [
-        CompletionRequest(prompt, options, suffix=body.suffix or None)
-        for prompt in _texts(body.prompt, "prompt", empty_text=True)
-    ]
+    return [CompletionRequest(prompt, options, suffix=body.suffix or None) for prompt in prompts]
 
 
 def _check_best_of(body: CompletionBody, n: int, sampled: int) -> None:
@@ -146,11 +154,25 @@ def _check_best_of(body: CompletionBody, n: int, sampled: int) -> None:
 
 def embed_request(body: EmbeddingBody) -> EmbedRequest:
     """The inputs, in order. Raises InvalidRequest."""
-    inputs = tuple(_texts(body.input, "input", empty_text=False))
-    return EmbedRequest(inputs=inputs, dimensions=body.dimensions)
+    refuse_other_inputs(body)
+    return EmbedRequest(
+        inputs=tuple(_texts(body.input, "input", empty_text=False)),
+        dimensions=body.dimensions,
+        normalize=body.normalize is not False,
+        truncate=truncation(body.truncate, body.truncate_prompt_tokens),
+    )
 
 
 # ------------------------------------------------------------------------------ shared
+
+R = TypeVar("R", ChatRequest, CompletionRequest)
+
+
+def from_address(request: R, address: str) -> R:
+    """The same request, from whoever has this address if it does not say who asks."""
+    if request.options.caller:
+        return request
+    return replace(request, options=replace(request.options, caller=address))
 
 
 def _texts(value: Any, name: str, *, empty_text: bool) -> list[str | tuple[Token, ...]]:
@@ -192,6 +214,11 @@ def _options(
         cache_prompt=body.cache_prompt is not False,
         return_tokens=bool(body.return_token_ids),
         special=body.skip_special_tokens is False,
+        cache_salt=body.cache_salt or "",
+        priority=body.priority or 0,
+        caller=body.user or "",
+        max_wait=body.max_wait,
+        progress=bool(body.stream and body.return_progress),
     )
 
 
@@ -200,6 +227,11 @@ def _stop(body: GenerationBody) -> tuple[str, ...]:
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
     if len(stops) > MAX_STOPS:
         raise InvalidRequest(f"stop has {len(stops)} texts; the most is {MAX_STOPS}.", param="stop")
+    longest = max(map(len, stops), default=0)
+    if longest > MAX_STOP:
+        raise InvalidRequest(
+            f"stop holds a text of {longest} characters; the most is {MAX_STOP}.", param="stop"
+        )
     return stops
 
 

@@ -17,8 +17,9 @@ from mullama.api.openai.shape import Head, Shape
 from mullama.errors import ContextLengthExceeded
 from mullama.types import Backend, ChatRequest, CompletionRequest, Event
 
-# Prompts of one request that are answered at a time, so that a long list doesn't fill the queue.
-PROMPTS_AT_ONCE = 32
+# Answers of one request that are made at a time, so that a long list of prompts doesn't fill the
+# queue. One prompt's answers are always made together.
+ANSWERS_AT_ONCE = 32
 
 
 class Sink(Protocol):
@@ -65,7 +66,7 @@ def _frames(
             _feed(backend, model, request, sink)
             for request, sink in zip(requests, sinks, strict=True)
         ],
-        PROMPTS_AT_ONCE,
+        max(1, ANSWERS_AT_ONCE // requests[0].options.n),
     )
 
 

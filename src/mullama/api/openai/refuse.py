@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from mullama.api.errors import UNSUPPORTED
 from mullama.api.openai.schema import GenerationBody
 from mullama.errors import InvalidRequest
@@ -31,7 +33,6 @@ _OURS: Mapping[str, tuple[Any, ...]] = {
     "moderation": (),
     "web_search_options": (),
     "lora": ([],),
-    "cache_salt": ("",),
 }
 
 # Names that other servers know, whose meaning here is the same: something that we don't do.
@@ -53,11 +54,45 @@ _THEIRS: Mapping[str, tuple[Any, ...]] = {
     "use_beam_search": (False,),
 }
 
+# The same for texts that are embedded or ranked.
+_OF_INPUTS: Mapping[str, tuple[Any, ...]] = {
+    "activation": (True,),
+    "embd_normalize": (2,),
+    "embedding_type": ("float",),
+    "embedding_types": (["float"],),
+    "input_type": ("",),
+    "instruction": ("",),
+    "late_chunking": (False,),
+    "max_chunks_per_doc": (),
+    "normalized": (True,),
+    "output_dtype": ("float",),
+    "prompt_name": ("",),
+    "rank_fields": (["text"],),
+    "return_multivector": (False,),
+    "softmax": (True,),
+    "task": ("",),
+    "truncation_direction": ("right", "Right"),
+    "truncation_side": ("right",),
+    "use_activation": (True,),
+}
+_PREFIX = "Model files say nothing of it: put the prefix that your model wants into the text."
+
 _INSTEAD: Mapping[str, str] = {
     "reasoning_effort": "Set what the model's template knows in chat_template_kwargs, such as "
     '{"enable_thinking": false}.',
     "chat_template": "The model's own template is used; /v1/completions takes a ready prompt.",
     "n_probs": "Use logprobs.",
+    "input_type": _PREFIX,
+    "instruction": _PREFIX,
+    "prompt_name": _PREFIX,
+    "task": _PREFIX,
+    "embd_normalize": "Use normalize.",
+    "normalized": "Use normalize.",
+    "embedding_type": "Use encoding_format.",
+    "activation": "Use raw_scores.",
+    "softmax": "Use raw_scores.",
+    "use_activation": "Use raw_scores.",
+    "max_chunks_per_doc": "Use max_tokens_per_doc.",
     "prompt_logprobs": "Use echo and logprobs of /v1/completions.",
 }
 
@@ -72,6 +107,13 @@ def refuse_unsupported(body: GenerationBody) -> None:
             _check(name, value, _THEIRS[name])
         elif name.startswith("guided_"):
             _check(name, value, ())
+
+
+def refuse_other_inputs(body: BaseModel) -> None:
+    """The same for a body of texts to be embedded or ranked."""
+    for name, value in (body.model_extra or {}).items():
+        if name in _OF_INPUTS:
+            _check(name, value, _OF_INPUTS[name])
 
 
 def _check(name: str, value: Any, asks_nothing: tuple[Any, ...]) -> None:

@@ -9,12 +9,17 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from mullama.api.bodies import ignored, read
+from mullama.api.bodies import apart, ignored, read
 from mullama.api.openai import answers
 from mullama.api.openai.chunks import ChatChunks, Chunks, TextChunks
 from mullama.api.openai.collected import Collected, chat_completion, text_completion
-from mullama.api.openai.convert import chat_request, completion_requests, embed_request
-from mullama.api.openai.embeddings import embedding_list
+from mullama.api.openai.convert import (
+    chat_request,
+    completion_requests,
+    embed_request,
+    from_address,
+)
+from mullama.api.openai.embeddings import embedding_answer
 from mullama.api.openai.generation import collect, streamed
 from mullama.api.openai.models import model_answer
 from mullama.api.openai.refuse import refuse_unsupported
@@ -62,7 +67,7 @@ class OpenAI:
         """Answer a conversation."""
         body = await read(request, ChatBody)
         model = self._generating(body)
-        asked = chat_request(body)
+        asked = from_address(await apart(request, chat_request, body), _address(request))
         head = Head.new("chatcmpl", model.name)
         shape = _shape(body, logprobs=bool(body.logprobs))
         if body.stream:
@@ -79,7 +84,8 @@ class OpenAI:
         """Continue one or more prompts."""
         body = await read(request, CompletionBody)
         model = self._generating(body)
-        asked = completion_requests(body)
+        converted = await apart(request, completion_requests, body)
+        asked = [from_address(one, _address(request)) for one in converted]
         head = Head.new("cmpl", model.name)
         shape = _shape(body, logprobs=body.logprobs is not None, echo=bool(body.echo))
         if body.stream:
@@ -104,12 +110,12 @@ class OpenAI:
             raise InvalidRequest(
                 f"The model {model.name!r} ranks documents and has no vectors.", param="model"
             )
-        asked = embed_request(body)
+        asked = await apart(request, embed_request, body)
 
         async def answer() -> bytes:
             result = await self._backend.embed(model.name, asked)
             as_base64 = body.encoding_format == "base64"
-            return encode(embedding_list(model.name, result, as_base64=as_base64))
+            return await embedding_answer(model.name, result, as_base64=as_base64)
 
         return Answer(answer, ignored(body))
 
@@ -170,3 +176,7 @@ def _text(asked: CompletionRequest) -> str | None:
 
 def _json(answer: Mapping[str, Any]) -> Response:
     return Response(encode(answer), media_type="application/json")
+
+
+def _address(request: Request) -> str:
+    return "" if request.client is None else request.client.host

@@ -100,7 +100,7 @@ def _logit_bias(value: Any) -> tuple[tuple[Token, float], ...]:
             "logit_bias must be an object of token ids and biases, or a list of such pairs.",
             param="logit_bias",
         )
-    return tuple((_token_id(token), _bias(bias)) for token, bias in pairs)
+    return tuple({_token_id(token): _bias(bias) for token, bias in pairs}.items())
 
 
 def _is_pair(pair: Any) -> bool:

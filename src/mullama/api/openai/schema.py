@@ -8,7 +8,7 @@ fields that would change an answer in ways that this server can't are declared, 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired, Required
+from typing import Annotated, Any, Literal, NotRequired, Required, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -25,11 +25,16 @@ from mullama.api.errors import SHAPE
 
 MAX_TOKEN = 2**31 - 1
 MAX_N = 128  # answers to one prompt
+MAX_STOP_TOKENS = 1024  # each one is looked at for every token
+MAX_TEXTS = 65536  # inputs of one request; as many vectors of 1,024 components fit one answer
 
 Token = Annotated[int, Field(ge=0, le=MAX_TOKEN)]
 Count = Annotated[int, Field(ge=0, le=MAX_TOKEN)]
 CountOrMinus1 = Annotated[int, Field(ge=-1, le=MAX_TOKEN)]
 JsonObject = dict[str, Any]
+T = TypeVar("T")
+# The first wrong item is enough: a list of a million would make a million errors.
+Items = Annotated[list[T], Field(fail_fast=True)]
 
 # Checked by `convert` or not at all, since a union's errors don't name a field well.
 StringOrObject = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})]
@@ -67,31 +72,31 @@ def _union(shapes: str) -> Discriminator:
 
 Texts = Annotated[
     Annotated[str, Tag("#text")]
-    | Annotated[list[str], Tag("#texts")]
-    | Annotated[list[Token], Tag("#tokens")]
-    | Annotated[list[list[Token]], Tag("#token_lists")],
+    | Annotated[Items[str], Field(max_length=MAX_TEXTS), Tag("#texts")]
+    | Annotated[Items[Token], Tag("#tokens")]
+    | Annotated[Items[Items[Token]], Field(max_length=MAX_TEXTS), Tag("#token_lists")],
     _union("a string, a list of strings, a list of token ids, or a list of such lists"),
 ]
 Stop = Annotated[
-    Annotated[str, Tag("#text")] | Annotated[list[str], Tag("#texts")],
+    Annotated[str, Tag("#text")] | Annotated[Items[str], Tag("#texts")],
     _union("a string or a list of strings"),
 ]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="allow", allow_inf_nan=False, protected_namespaces=()
     )
 
 
-class StreamOptions(_Body):
+class StreamOptions(Body):
     """How a stream is to be sent."""
 
     include_usage: bool | None = Field(None, description="Send the usage in a last chunk.")
     include_obfuscation: bool | None = Field(None, description="A hint: nothing is obfuscated.")
 
 
-class GenerationBody(_Body):
+class GenerationBody(Body):
     """What chat and plain completions have in common."""
 
     model: str | None = Field(
@@ -110,8 +115,12 @@ class GenerationBody(_Body):
     n: Annotated[int, Field(ge=1, le=MAX_N)] | None = Field(
         None, description="Answers to each prompt."
     )
-    stop: Stop | None = Field(None, description="Texts that end an answer; not part of it.")
-    stop_token_ids: list[Token] | None = Field(None, description="Token ids that end an answer.")
+    stop: Stop | None = Field(
+        None, description="Up to 64 texts that end an answer; not part of it."
+    )
+    stop_token_ids: Annotated[Items[Token], Field(max_length=MAX_STOP_TOKENS)] | None = Field(
+        None, description="Up to 1024 token ids that end an answer."
+    )
     ignore_eos: bool | None = Field(
         None, description="Go on until max_tokens: the model can't end."
     )
@@ -162,7 +171,7 @@ class GenerationBody(_Body):
     dry_penalty_last_n: int | None = Field(
         None, description="Tokens that it looks back on; default -1: the whole context."
     )
-    dry_sequence_breakers: list[str] | None = Field(
+    dry_sequence_breakers: Items[str] | None = Field(
         None, description="Texts across which no repetition is seen."
     )
     mirostat: int | None = Field(
@@ -186,7 +195,9 @@ class GenerationBody(_Body):
         None, description="Default true; false shows control tokens as text."
     )
 
-    user: str | None = Field(None, description="A hint.")
+    user: str | None = Field(
+        None, description="Who asks: those who wait share what is served by it, or by address."
+    )
     metadata: JsonObject | None = Field(None, description="A hint.")
     store: bool | None = Field(None, description="A hint: nothing is stored.")
     service_tier: str | None = Field(None, description="A hint.")
@@ -194,10 +205,17 @@ class GenerationBody(_Body):
     prompt_cache_key: str | None = Field(None, description="A hint: every prefix is cached.")
     prompt_cache_options: JsonObject | None = Field(None, description="A hint.")
     prompt_cache_retention: str | None = Field(None, description="A hint.")
-    priority: int | None = Field(None, description="A hint.")
+    priority: int | None = Field(
+        None, ge=-1_000_000, le=1_000_000, description="Default 0; lower goes first."
+    )
+    max_wait: float | None = Field(
+        None, ge=0, description="Seconds to wait for a turn at most; then 503."
+    )
     keep_alive: Duration = Field(None, description="A hint.")
     ttl: Duration = Field(None, description="A hint.")
-    return_progress: bool | None = Field(None, description="A hint.")
+    return_progress: bool | None = Field(
+        None, description="In a stream, chunks with prompt_progress while the prompt is computed."
+    )
     timings_per_token: bool | None = Field(None, description="A hint.")
 
     response_format: JsonObject | None = Field(None, description="Only type text.")
@@ -205,8 +223,10 @@ class GenerationBody(_Body):
     json_schema: JsonObject | None = Field(None, description="Refused.")
     structured_outputs: JsonObject | None = Field(None, description="Refused.")
     thinking_budget_tokens: int | None = Field(None, description="Refused.")
-    lora: list[JsonObject] | None = Field(None, description="Refused, unless empty.")
-    cache_salt: str | None = Field(None, description="Refused.")
+    lora: Items[JsonObject] | None = Field(None, description="Refused, unless empty.")
+    cache_salt: str | None = Field(
+        None, max_length=256, description="Cached prefixes are shared where this is the same."
+    )
 
 
 @with_config(strict=True, extra="allow")
@@ -219,7 +239,7 @@ class ContentPart(TypedDict):
 
 
 Content = Annotated[
-    Annotated[str, Tag("#text")] | Annotated[list[ContentPart], Tag("#parts")],
+    Annotated[str, Tag("#text")] | Annotated[Items[ContentPart], Tag("#parts")],
     Discriminator(
         lambda value: {str: "#text", list: "#parts"}.get(type(value)),
         custom_error_type=SHAPE,
@@ -235,7 +255,7 @@ class Message(TypedDict):
     role: Required[Literal["system", "developer", "user", "assistant", "tool", "function"]]
     content: NotRequired[Content | None]
     name: NotRequired[str | None]
-    tool_calls: NotRequired[list[JsonObject] | None]
+    tool_calls: NotRequired[Items[JsonObject] | None]
     tool_call_id: NotRequired[str | None]
     function_call: NotRequired[JsonObject | None]
     refusal: NotRequired[str | None]
@@ -247,7 +267,7 @@ class Message(TypedDict):
 class ChatBody(GenerationBody):
     """POST /v1/chat/completions"""
 
-    messages: list[Message] = Field(description="The conversation so far, oldest first.")
+    messages: Items[Message] = Field(description="The conversation so far, oldest first.")
     max_completion_tokens: CountOrMinus1 | None = Field(None, description="The same as max_tokens.")
     logprobs: bool | None = Field(
         None, description="Send each token's log-probability, before sampling."
@@ -265,13 +285,13 @@ class ChatBody(GenerationBody):
 
     parallel_tool_calls: bool | None = Field(None, description="A hint.")
 
-    tools: list[JsonObject] | None = Field(None, description="Refused, unless empty.")
+    tools: Items[JsonObject] | None = Field(None, description="Refused, unless empty.")
     tool_choice: StringOrObject = Field(None, description="Only none and auto.")
-    functions: list[JsonObject] | None = Field(None, description="Refused, unless empty.")
+    functions: Items[JsonObject] | None = Field(None, description="Refused, unless empty.")
     function_call: StringOrObject = Field(None, description="Only none and auto.")
     reasoning_effort: str | None = Field(None, description="Only none; see chat_template_kwargs.")
     verbosity: str | None = Field(None, description="Only medium.")
-    modalities: list[str] | None = Field(None, description="Only text.")
+    modalities: Items[str] | None = Field(None, description="Only text.")
     audio: JsonObject | None = Field(None, description="Refused.")
     prediction: JsonObject | None = Field(None, description="Refused.")
     moderation: JsonObject | None = Field(None, description="Refused.")
@@ -294,7 +314,7 @@ class CompletionBody(GenerationBody):
     )
 
 
-class EmbeddingBody(_Body):
+class EmbeddingBody(Body):
     """POST /v1/embeddings"""
 
     model: str | None = Field(
@@ -307,4 +327,13 @@ class EmbeddingBody(_Body):
     dimensions: Annotated[int, Field(ge=1, le=MAX_TOKEN)] | None = Field(
         None, description="Keep the first so many components, scaled to unit length."
     )
-    user: str | None = Field(None, description="A hint.")
+    normalize: bool | None = Field(None, description="Default true: vectors have unit length.")
+    truncate: bool | None = Field(
+        None, description="Cut inputs that don't fit into the context; default: an error."
+    )
+    truncate_prompt_tokens: CountOrMinus1 | None = Field(
+        None, description="Cut inputs that have more tokens; -1: as many as fit."
+    )
+    user: str | None = Field(
+        None, description="Who asks: those who wait share what is served by it, or by address."
+    )

@@ -13,7 +13,7 @@ import msgspec
 from mullama import __version__
 from mullama.api.openai.answers import TimingsAnswer, Usage
 from mullama.errors import Overloaded
-from mullama.types import Finished, FinishReason
+from mullama.types import Finished, FinishReason, Progress
 
 FINGERPRINT = f"mullama-{__version__}"
 
@@ -69,23 +69,40 @@ def finish_reason(finished: Finished) -> Literal["stop", "length"]:
 
 def usage(prompts: Iterable[Iterable[Finished]]) -> Usage:
     """The tokens of a request: of each prompt once, and of all its answers."""
-    n_prompt = n_cached = n_generated = 0
+    n_prompt = n_cached = n_restored = n_from_disk = n_generated = 0
     for answers in prompts:
         ended = list(answers)
         n_prompt += ended[0].n_prompt
         # Only one answer computed what was not cached; the others share its prompt.
-        n_cached += min(finished.n_cached for finished in ended)
+        first = min(ended, key=lambda finished: finished.n_cached)
+        n_cached += first.n_cached
+        n_restored += first.n_restored
+        n_from_disk += first.n_from_disk
         n_generated += sum(finished.n_generated for finished in ended)
     return {
         "prompt_tokens": n_prompt,
         "completion_tokens": n_generated,
         "total_tokens": n_prompt + n_generated,
-        "prompt_tokens_details": {"cached_tokens": n_cached},
+        "prompt_tokens_details": {
+            "cached_tokens": n_cached,
+            "restored_tokens": n_restored,
+            "disk_tokens": n_from_disk,
+        },
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
+    }
+
+
+def prompt_progress(event: Progress) -> dict[str, float]:
+    """llama-server's `prompt_progress`; what was cached counts as processed."""
+    return {
+        "total": event.n_prompt,
+        "cache": event.n_cached,
+        "processed": event.n_computed,
+        "time_ms": _ms(event.seconds),
     }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Template, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, LoopControlExtension
+from jinja2.meta import find_undeclared_variables
 from jinja2.parser import Parser
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference, Undefined
 from jinja2.sandbox import SandboxedEnvironment, SandboxedFormatter
@@ -26,6 +27,7 @@ from mullama.text.sandbox.meter import (
     ITEMS,
     MAX_BITS,
     VIEWS,
+    Meter,
     TemplateLimit,
     deep,
     each,
@@ -194,15 +196,27 @@ def compile_template(source: str) -> Template:
         return Template.from_code(_ENVIRONMENT, code, dict(_ENVIRONMENT.globals))
 
 
+def variables_of(source: str) -> set[str]:
+    """The variables that a template reads without having set them. Raises as compiling does."""
+    with metered(COMPILE_UNITS):
+        return find_undeclared_variables(_ENVIRONMENT.parse(source))
+
+
 def render(
-    template: Template, variables: Mapping[str, Any], *, first_units: int = FIRST_UNITS
+    template: Template,
+    variables: Mapping[str, Any],
+    *,
+    first_units: int = FIRST_UNITS,
+    budget: Meter | None = None,
 ) -> str:
     """What the template prints. Raises what it raises, and TemplateLimit.
 
-    Not `Template.render`: that one rewrites the traceback of an error, frame by frame.
+    Several renderings may share one `budget`. Not `Template.render`: that one rewrites the
+    traceback of an error, frame by frame.
     """
-    with metered(MOST_UNITS) as meter:
+    with metered(budget or MOST_UNITS) as meter:
         size = deep(list(variables.values()))
-        meter.left = min(first_units + size * UNITS_FOR_ONE, MOST_UNITS)
+        if budget is None:
+            meter.left = min(first_units + size * UNITS_FOR_ONE, MOST_UNITS)
         context = template.new_context(dict(variables))
         return _ENVIRONMENT.concat(template.root_render_func(context))

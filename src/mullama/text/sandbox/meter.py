@@ -52,9 +52,9 @@ _current: ContextVar[Meter] = ContextVar("template_meter")
 
 
 @contextmanager
-def metered(units: int) -> Iterator[Meter]:
-    """Everything inside spends from a fresh budget of so many units."""
-    meter = Meter(units)
+def metered(units: int | Meter) -> Iterator[Meter]:
+    """Everything inside spends from a budget: a fresh one of so many units, or this one."""
+    meter = Meter(units) if isinstance(units, int) else units
     token = _current.set(meter)
     try:
         yield meter

@@ -1,0 +1,304 @@
+"""A conversation -> the same conversation as a template with certain traits takes it.
+
+What a template can't take is said in a form that it can: a system message becomes the beginning of
+the user's, a call becomes text, two messages of one role become one. Each step is for one trait and
+does nothing for a template that has it, so that a conversation which a template takes is left as it
+is. Messages come from `messages.normalized`, and are changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from mullama.text.arguments import as_object, as_text
+from mullama.text.messages import Message, flattened
+from mullama.text.traits import REASONING_PART, Traits
+
+_SYSTEM = ("system", "developer")
+_SHORT = 9  # characters of an id, where a template insists on a length
+_CALL = (
+    '<tool_call>\n{"name": "function_name", "arguments": {"argument_name": "value"}}\n</tool_call>'
+)
+
+
+def adapted(
+    messages: list[Message], traits: Traits, tools: Sequence[dict[str, Any]] = ()
+) -> list[Message]:
+    """The messages as such a template takes them. Changes its argument.
+
+    Tools that the template would leave out are described in the first system message.
+    Raises InvalidRequest for content that can't be said in text.
+    """
+    if tools and not traits.tools:
+        messages = _described(messages, tools, traits.example or _CALL)
+    for has_trait, step in (
+        (traits.developer, _developer_as_system),
+        (traits.arguments, _calls_as_text),
+        (traits.several_calls, _one_call_each),
+        (traits.calls_beside, _content_apart),
+        (traits.results, _results_as_user),
+        (traits.orphans, _orphans_as_user),
+        (traits.user_after_result, _answer_after_result),
+        (traits.systems, _one_system),
+        (traits.system, _system_as_user),
+        (traits.userless, _with_user),
+        (traits.repeats, _merged),
+        (traits.assistant_first, _user_first),
+    ):
+        if not has_trait:
+            messages = step(messages)
+    for message in messages:
+        _finish(message, traits)
+    return messages
+
+
+def filled(tool: dict[str, Any]) -> dict[str, Any]:
+    """A tool with the description and parameters that a template misses."""
+    function = tool.get("function")
+    if not isinstance(function, dict):
+        return tool
+    function = {**function, "parameters": dict(function.get("parameters") or {})}
+    function.setdefault("description", "")
+    function["parameters"].setdefault("type", "object")
+    function["parameters"].setdefault("properties", {})
+    return {**tool, "function": function}
+
+
+# --------------------------------------------------------------------------- whole conversations
+
+
+def _described(
+    messages: list[Message], tools: Sequence[dict[str, Any]], example: str
+) -> list[Message]:
+    listed = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
+    text = (
+        "You can call functions. Their descriptions, as JSON, one a line:\n"
+        f"<tools>\n{listed}\n</tools>\n"
+        f"To call one, write its name and its arguments exactly in this form:\n{example}"
+    )
+    if messages[0]["role"] in _SYSTEM:
+        first = messages[0] | {"content": _joined(messages[0]["content"], text, "\n\n")}
+        return [first, *messages[1:]]
+    return [{"role": "system", "content": text}, *messages]
+
+
+def _developer_as_system(messages: list[Message]) -> list[Message]:
+    for message in messages:
+        if message["role"] == "developer":
+            message["role"] = "system"
+    return messages
+
+
+def _calls_as_text(messages: list[Message]) -> list[Message]:
+    for message in messages:
+        for call in message.pop("tool_calls", ()):
+            function = call["function"]
+            written = {"name": function["name"], "arguments": as_object(function["arguments"])}
+            text = f"<tool_call>\n{json.dumps(written, ensure_ascii=False)}\n</tool_call>"
+            message["content"] = _joined(message["content"], text, "\n")
+    return messages
+
+
+def _one_call_each(messages: list[Message]) -> list[Message]:
+    """Several calls of one message as several messages, each followed by its own answer."""
+    made: list[Message] = []
+    for message, answers in _turns(messages):
+        calls = message.get("tool_calls", [])
+        if len(calls) < 2:
+            made += [message, *answers]
+            continue
+        by_call = {answer.get("tool_call_id"): answer for answer in answers}
+        for call in calls:
+            made.append(message | {"tool_calls": [call]})
+            if call["id"] in by_call:
+                made.append(by_call.pop(call["id"]))
+            message = {"role": "assistant", "content": ""}
+        made += by_call.values()
+    return made
+
+
+def _turns(messages: list[Message]) -> Iterator[tuple[Message, list[Message]]]:
+    """Each message with the answers of tools that follow it."""
+    start = 0
+    for end in range(1, len(messages) + 1):
+        if end == len(messages) or messages[end]["role"] != "tool":
+            yield messages[start], messages[start + 1 : end]
+            start = end
+
+
+def _content_apart(messages: list[Message]) -> list[Message]:
+    """What is said beside calls as a message of its own, before them."""
+    made: list[Message] = []
+    for message in messages:
+        if message.get("tool_calls") and message["content"]:
+            made.append({key: value for key, value in message.items() if key != "tool_calls"})
+            message = {"role": "assistant", "content": "", "tool_calls": message["tool_calls"]}
+        made.append(message)
+    return made
+
+
+def _results_as_user(messages: list[Message]) -> list[Message]:
+    return [_as_user(message) if message["role"] == "tool" else message for message in messages]
+
+
+def _orphans_as_user(messages: list[Message]) -> list[Message]:
+    """Results whose calls are missing, as in conversations that were cut at their beginning."""
+    made: list[Message] = []
+    known: set[Any] = set()
+    for message in messages:
+        if message["role"] != "tool":
+            known = {call["id"] for call in message.get("tool_calls", ())}
+        elif message.get("tool_call_id") not in known:
+            message = _as_user(message)
+        made.append(message)
+    return made
+
+
+def _as_user(result: Message) -> Message:
+    text = flattened(result["content"])
+    return {"role": "user", "content": f"<tool_response>\n{text}\n</tool_response>"}
+
+
+def _answer_after_result(messages: list[Message]) -> list[Message]:
+    """An empty answer between what a tool said and what the user says then."""
+    made: list[Message] = []
+    for message in messages:
+        if message["role"] == "user" and made and made[-1]["role"] == "tool":
+            made.append({"role": "assistant", "content": ""})
+        made.append(message)
+    return made
+
+
+def _one_system(messages: list[Message]) -> list[Message]:
+    """The system messages that begin it as one, and later ones before the user's next words."""
+    n = _n_system(messages)
+    first = [message | {"role": messages[0]["role"]} for message in messages[:n]]
+    return [*_merged(first), *_system_as_user(messages[n:])]
+
+
+def _system_as_user(messages: list[Message]) -> list[Message]:
+    """System messages put in front of the user message that follows them."""
+    kept: list[Message] = []
+    waiting: list[str] = []
+    for message in messages:
+        if message["role"] in _SYSTEM:
+            waiting.append(flattened(message["content"]))
+            continue
+        if waiting and message["role"] == "user":
+            message["content"] = _joined("\n".join(waiting), message["content"], "\n")
+        elif waiting:
+            kept.append({"role": "user", "content": "\n".join(waiting)})
+        waiting = []
+        kept.append(message)
+    if waiting:
+        kept.append({"role": "user", "content": "\n".join(waiting)})
+    return kept
+
+
+def _merged(messages: list[Message]) -> list[Message]:
+    """Messages of one role in a row as one. Calls end a message: what follows them is another."""
+    made: list[Message] = []
+    for message in messages:
+        last = made[-1] if made else {}
+        if message["role"] == "tool" or last.get("role") != message["role"] or "tool_calls" in last:
+            made.append(message)
+            continue
+        thoughts = [item.get("reasoning_content") for item in (last, message)]
+        last |= message | {"content": _joined(last["content"], message["content"], "\n\n")}
+        if any(thoughts):
+            last["reasoning_content"] = "\n\n".join(filter(None, thoughts))
+    return made
+
+
+def _with_user(messages: list[Message]) -> list[Message]:
+    """A conversation in which the user speaks, if only by giving instructions."""
+    if any(message["role"] == "user" for message in messages):
+        return messages
+    if _n_system(messages) == len(messages):
+        return [*messages[:-1], messages[-1] | {"role": "user"}]
+    return _user_first(messages)
+
+
+def _user_first(messages: list[Message]) -> list[Message]:
+    n = _n_system(messages)
+    if n < len(messages) and messages[n]["role"] == "assistant":
+        return [*messages[:n], {"role": "user", "content": ""}, *messages[n:]]
+    return messages
+
+
+def _n_system(messages: list[Message]) -> int:
+    """How many messages the instructions at the beginning are."""
+    spoken = (place for place, item in enumerate(messages) if item["role"] not in _SYSTEM)
+    return next(spoken, len(messages))
+
+
+def _joined(first: str | list[Any], second: str | list[Any], separator: str) -> str | list[Any]:
+    if not first or not second:
+        return first or second
+    if isinstance(first, str) and isinstance(second, str):
+        return first + separator + second
+    return [*_as_parts(first), *_as_parts(second)]
+
+
+def _as_parts(content: str | list[Any]) -> list[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+# ------------------------------------------------------------------------------- single messages
+
+
+def _finish(message: Message, traits: Traits) -> None:
+    """The message's content, calls, ids and thoughts in the forms that the template prints."""
+    role = message["role"]
+    content = message["content"]
+    if not content and role == "assistant" and not traits.silence and not _has_more(message):
+        content = message["content"] = " "
+    if isinstance(content, list) and role not in traits.parts:
+        message["content"] = flattened(content)
+    elif isinstance(content, str) and role not in traits.text and role in traits.parts:
+        message["content"] = _as_parts(content) if content else []
+    if not traits.any_id:
+        _shorten_ids(message)
+    if "tool_calls" in message:
+        _finish_calls(message, traits)
+    if role == "assistant" and isinstance(message.get("reasoning_content"), str):
+        _give_reasoning(message, traits)
+
+
+def _has_more(answer: Message) -> bool:
+    return bool(answer.get("tool_calls") or answer.get("reasoning_content"))
+
+
+def _finish_calls(message: Message, traits: Traits) -> None:
+    convert: Callable[[Any], Any] = as_text if traits.arguments == "text" else as_object
+    for call in message["tool_calls"]:
+        call["function"]["arguments"] = convert(call["function"]["arguments"])
+    if not traits.mixed and message["content"] and message.get("reasoning_content"):
+        text = flattened(message["content"])
+        message["reasoning_content"] = _joined(message["reasoning_content"], text, "\n\n")
+        message["content"] = ""
+    if traits.null_content and not message["content"]:
+        message["content"] = None
+
+
+def _give_reasoning(message: Message, traits: Traits) -> None:
+    thought = message["reasoning_content"]
+    if traits.reasoning == REASONING_PART and thought:
+        del message["reasoning_content"]
+        part = {"type": "thinking", "thinking": thought}
+        message["content"] = [part, *(_as_parts(message["content"]) if message["content"] else [])]
+    elif traits.reasoning and traits.reasoning != "reasoning_content":
+        message[traits.reasoning] = message.pop("reasoning_content")
+
+
+def _shorten_ids(message: Message) -> None:
+    for holder, key in (
+        *((call, "id") for call in message.get("tool_calls", ())),
+        (message, "tool_call_id"),
+    ):
+        id = holder.get(key)
+        if isinstance(id, str) and not (len(id) == _SHORT and id.isalnum()):
+            holder[key] = hashlib.blake2b(id.encode()).hexdigest()[:_SHORT]

@@ -1,0 +1,236 @@
+"""The text of an answer -> its channels: thoughts, words for the user, tool calls.
+
+`Parser.feed(text)` gives the `Span`s that are certain by now, `finish()` the rest. Rules:
+
+1. It never raises, and drops no words: what does not parse is content.
+2. The spans put together are the same however the text was cut (`fold` puts them together).
+3. Only a suffix that may still become a mark is held back, and the beginning of a call until its
+   name is known. Everything is linear in the length of the text.
+4. The prompt may have begun the answer (`<think>\\n`); the parser reads on from there.
+
+It knows nothing of tokens, tools' meaning, or HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mullama.text.fence import Fence
+from mullama.text.source import Reader, Source, Triggers
+from mullama.text.spans import Collector, Span, SpanKind
+from mullama.text.syntax import Format, Protocol, first_mark
+from mullama.text.toolcalls.harmony import Harmony
+from mullama.text.toolcalls.kinds import Schema
+from mullama.text.toolcalls.reader import CallReader, entrances
+
+
+class Parser:
+    """Reads one answer.
+
+    `prefilled` is what the prompt had of the answer already, as spans; a caller that puts an
+    answer together begins with them. `thoughts` are the places of the thoughts in the text that
+    was fed, begin and end with the mark that closes it, in characters; the end of one that is not
+    closed is None. Give each a token count by adding up pieces.
+    """
+
+    def __init__(
+        self,
+        format: Format,
+        *,
+        opened: str = "",
+        tools: Sequence[Mapping[str, Any]] = (),
+        reasoning: bool = True,
+        fenced: bool = False,
+    ) -> None:
+        """`opened`: what the prompt has of the answer, see `begun`. `tools`: those that may be
+        called, as OpenAI writes them; with none, calls are content. `reasoning` False leaves
+        thoughts in the content, with their marks. `fenced`: the content is to be JSON, so a
+        Markdown fence around it is taken off.
+        """
+        self._source = Source()
+        self._out = Collector(verbatim=not reasoning)
+        self._fence = Fence() if fenced else None
+        self._verbatim = not reasoning
+        text = opened.partition(format.head)[2] if format.head and format.head in opened else opened
+        self._reader = self._readers(format, _schemas(tools), len(text)).run()
+        self.prefilled = self._prefill(text)
+
+    def _readers(self, format: Format, tools: Mapping[str, Schema], start: int) -> Marked | Harmony:
+        if format.protocol is Protocol.HARMONY:
+            return Harmony(self._source, self._out, tools, start)
+        return Marked(format, self._source, self._out, tools, start)
+
+    @property
+    def thoughts(self) -> Sequence[tuple[int, int | None]]:
+        return self._out.thoughts
+
+    @property
+    def thinking(self) -> bool:
+        """Whether a thought is open."""
+        return self._out.thinking
+
+    def feed(self, text: str) -> list[Span]:
+        """The spans that are certain with this text."""
+        if text:
+            self._source.feed(text)
+            next(self._reader, None)
+        return self._unfenced(self._out.take())
+
+    def finish(self) -> list[Span]:
+        """The rest: the text is over."""
+        self._source.ended = True
+        next(self._reader, None)
+        spans = self._unfenced(self._out.take())
+        rest = self._fence.finish() if self._fence else ""
+        return [*spans, Span(SpanKind.CONTENT, rest)] if rest else spans
+
+    def _prefill(self, text: str) -> list[Span]:
+        spans = self.feed(text)
+        if self._verbatim and not self.thinking and not self._out.n_words:
+            return []  # marks around no thought
+        return spans
+
+    def _unfenced(self, spans: list[Span]) -> list[Span]:
+        if not self._fence:
+            return spans
+        unfenced = []
+        for span in spans:
+            if span.kind is SpanKind.CONTENT:
+                span = Span(SpanKind.CONTENT, self._fence.feed(span.text))
+                if not span.text:
+                    continue
+            unfenced.append(span)
+        return unfenced
+
+
+def begun(prompt: str, history: str) -> str:
+    """What a prompt has of the answer: all that `history`, rendered without it, has not.
+
+    `history` is the same conversation without a generation prompt; without the last message, if
+    that one is to be continued.
+    """
+    alike = 0
+    for one, other in zip(prompt, history, strict=False):
+        if one != other:
+            break
+        alike += 1
+    return prompt[alike:]
+
+
+class Marked:
+    """Reads an answer of text with marked thoughts and calls in it."""
+
+    def __init__(
+        self,
+        format: Format,
+        source: Source,
+        out: Collector,
+        tools: Mapping[str, Schema],
+        start: int,
+    ) -> None:
+        """`start`: how much of the source's text belongs to the prompt."""
+        self._source, self._out, self._start = source, out, start
+        self._reasoning = reasoning = format.reasoning
+        self._open = reasoning.open.strip() if reasoning else ""
+        self._close = reasoning.close.strip() if reasoning else ""
+        self._content_begin = format.content_begin.strip()
+        self._content_end = format.content_end.strip()
+        self._entrances: dict[str, str] = {}
+        if format.calls and tools:
+            self._entrances = entrances(format.calls)
+            self._calls = CallReader(source, format.calls, tools, self)
+        self._in_content = Triggers(
+            [
+                *map(first_mark, (self._content_begin, self._content_end)),
+                *([first_mark(self._open)] if reasoning and reasoning.anywhere else []),
+                *self._entrances,
+            ]
+        )
+        ends_thought = self._entrances if reasoning and reasoning.ended_by_call else ()
+        self._in_thought = Triggers([self._close, *ends_thought])
+
+    def run(self) -> Reader[None]:
+        yield from self._beginning()
+        while (yield from self._source.at(0)):
+            trigger = yield from self._source.up_to(self._in_content, self._out.say)
+            if trigger:
+                yield from self._at_mark(trigger)
+
+    def _beginning(self) -> Reader[None]:
+        """A thought at the very beginning, or the end of one that the prompt left out."""
+        source, out = self._source, self._out
+        if not self._reasoning:
+            return
+        out.say((yield from source.space()))
+        if not self._open:
+            yield from self._thought("")
+        elif (yield from source.stands(self._open)):
+            yield from self._thought(source.take(len(self._open)))
+        elif (yield from source.stands(self._close)):
+            source.take(len(self._close))
+            out.content_begins()
+
+    def _at_mark(self, trigger: str) -> Reader[None]:
+        source, out = self._source, self._out
+        if self._content_begin and (yield from source.stands(self._content_begin)):
+            source.take(len(self._content_begin))
+            out.content_begins()
+        elif self._content_end and (yield from source.stands(self._content_end)):
+            source.take(len(self._content_end))
+        elif self._anywhere and (yield from source.stands(self._open)):
+            yield from self._thought(source.take(len(self._open)))
+        elif trigger not in self._entrances or not (yield from self._section(trigger)):
+            out.say(source.release() or source.take(1))
+
+    @property
+    def _anywhere(self) -> bool:
+        return bool(self._reasoning and self._reasoning.anywhere and self._open)
+
+    def _section(self, trigger: str) -> Reader[bool]:
+        """Read calls; False, with what was taken held, if there are none."""
+        self._source.hold()
+        self._entered = self._offset
+        if not (yield from self._calls.section(self._entrances[trigger])):
+            return False
+        self._out.say(self._source.release())
+        return True
+
+    def _thought(self, mark: str) -> Reader[None]:
+        source, out = self._source, self._out
+        out.thought_begins(max(0, self._offset), mark)
+        while trigger := (yield from source.up_to(self._in_thought, out.think)):
+            if trigger == self._close:
+                source.take(len(trigger))
+                out.thought_ends(max(0, self._offset), trigger)
+                return
+            if (yield from self._section(trigger)):
+                return
+            out.think(source.release())
+
+    @property
+    def _offset(self) -> int:
+        return self._source.offset - self._start
+
+    # ------------------------------------------------------------------ as the calls' sink
+
+    def call_begins(self, name: str, id: str) -> None:
+        if self._out.thinking:
+            self._out.thought_ends(max(0, self._entered), "")
+        self._out.call_begins(name, id)
+
+    def call_goes_on(self, text: str) -> None:
+        self._out.call_goes_on(text)
+
+    def call_ends(self, complete: bool, id: str = "") -> None:
+        self._out.call_ends(complete, id)
+
+
+def _schemas(tools: Iterable[Mapping[str, Any]]) -> dict[str, Schema]:
+    """Names and parameters of tools, wrapped as OpenAI's chat wraps them or flat."""
+    schemas = {}
+    for tool in tools:
+        function = tool.get("function", tool)
+        parameters = function.get("parameters")
+        schemas[str(function["name"])] = parameters if isinstance(parameters, Mapping) else {}
+    return schemas

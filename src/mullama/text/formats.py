@@ -1,0 +1,198 @@
+"""How a model writes its answers, found by rendering known conversations with its template.
+
+A template says in no place which marks its model was trained to write. But it prints the model's
+earlier answers as they were written, so: render a known thought, a known call, two known calls, and
+look at what stands around them. A model nobody has seen needs no code for that, and new spellings
+are found like old ones. What can't be seen so has a file in `toolcalls`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from mullama.errors import MullamaError
+from mullama.text import thoughts
+from mullama.text.channels import begun
+from mullama.text.pieces import TAG, after_common, common_prefix, common_suffix, pair
+from mullama.text.syntax import CallSyntax, Format, Reasoning
+from mullama.text.toolcalls import hermes, known
+from mullama.text.toolcalls.derive import ARGUMENTS, IDS, NAMES, NUMBER_KEY, TEXT_KEY, derive
+
+_ASKED, _SAID, _THOUGHT = "zqasked", "zqsaid", "zqthought"
+_USER = {"role": "user", "content": _ASKED}
+_THINKING: dict[str, Any] = {"enable_thinking": True, "thinking": True}
+_NOT_THINKING: dict[str, Any] = {"enable_thinking": False, "thinking": False}
+_TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": name,
+            "description": "A tool.",
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    TEXT_KEY: {"type": "string", "description": "A text."},
+                    NUMBER_KEY: {"type": "integer", "description": "A number."},
+                },
+                "required": [TEXT_KEY, NUMBER_KEY],
+            },
+        },
+    }
+    for name in NAMES
+]
+_CALLS = [
+    {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+    for id, name, arguments in zip(IDS, NAMES, ARGUMENTS, strict=True)
+]
+
+
+class Template(Protocol):
+    """What is asked of a template; `ChatTemplate` is one."""
+
+    @property
+    def source(self) -> str: ...
+
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = (),
+        add_generation_prompt: bool = True,
+        **kwargs: Any,
+    ) -> str: ...
+
+
+def find_format(template: Template) -> Format:
+    """The format of a template's model. Costs about ten renderings: find it once.
+
+    A template that refuses to render, or knows neither thoughts nor calls, has the format that
+    models are told of which know none: Hermes, and `<think>` if an answer begins so.
+    """
+    return _Finder(template).find()
+
+
+class _Finder:
+    """The renderings, and what they say. Texts begin after the words of the user."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._source = template.source
+        self._history = self._after(self._render([_USER]))
+        self._told = self._answer(content=_SAID)
+        self._plain, _, self._turn_end = self._told.partition(_SAID)
+
+    def find(self) -> Format:
+        format = known(self._source) or Format(name="probed")
+        reasoning = format.reasoning or self._reasoning()
+        calls = format.calls or self._calls(reasoning) or hermes.CALLS
+        format = replace(format, reasoning=reasoning, calls=calls)
+        return format if format.head else self._with_head(format)
+
+    # ------------------------------------------------------------------ thoughts
+
+    def _reasoning(self) -> Reasoning:
+        alone = self._answer(content=_SAID, reasoning_content=_THOUGHT).partition(_SAID)[0]
+        beside = self._answer(content="", reasoning_content=_THOUGHT, tool_calls=_CALLS[:1])
+        found = (
+            thoughts.printed(alone, _THOUGHT, self._plain)
+            or thoughts.printed(beside.partition(NAMES[0])[0], _THOUGHT, self._plain)
+            or thoughts.prompted(self._openings(), self._begun(), self._plain, self._source)
+            or thoughts.named(self._source)
+            or Reasoning()
+        )
+        mark = found.open.strip()
+        return replace(
+            found,
+            anywhere=bool(mark) and not re.fullmatch(r"<[\w:]+>", mark),
+            ended_by_call=any(
+                bool(mark) and opening.rstrip().endswith(mark) for opening in self._openings()
+            ),
+        )
+
+    def _openings(self) -> list[str]:
+        """What prompts have of the answer, for models that think, may think, do not think."""
+        return [
+            begun(self._after(prompt), self._history)
+            for given in (_THINKING, {}, _NOT_THINKING)
+            if (prompt := self._render([_USER], add_generation_prompt=True, **given))
+        ]
+
+    # ------------------------------------------------------------------ calls
+
+    def _calls(self, reasoning: Reasoning) -> CallSyntax | None:
+        one, two = (self._written(_CALLS[:count], reasoning) for count in (1, 2))
+        turn_end = TAG.search(self._turn_end)
+        if turn_end and turn_end.group() in two.partition(NAMES[1])[0]:
+            two = ""  # two messages: this model makes one call at a time
+        found = derive(one, two)
+        if found and found.trigger in self._turn_end:  # which must not open a call
+            told_by = found.opening.partition("{")[0] if found.json else found.opening
+            found = replace(found, told_by=told_by.strip())
+        return found
+
+    def _written(self, calls: list[dict[str, Any]], reasoning: Reasoning) -> str:
+        """What a message has for these calls, from the end of its head to the end of its turn."""
+        text = after_common(self._answer(content="", tool_calls=calls), self._plain)
+        name = text.find(NAMES[0])
+        close = reasoning.close.strip()
+        if close and (thought := text.rfind(close, 0, max(name, 0))) >= 0:
+            text = text[thought + len(close) :]
+        known_until = max(
+            text.rfind(str(call["function"]["arguments"][NUMBER_KEY])) for call in calls
+        )
+        mark = TAG.search(self._turn_end)
+        end = text.find(mark.group(), known_until) if mark else -1
+        if end < 0:
+            end = len(text) - len(common_suffix(text, self._turn_end))
+        return text[:end]
+
+    # ------------------------------------------------------------------ head and content
+
+    def _with_head(self, format: Format) -> Format:
+        opening = next(iter(self._openings()), "")
+        plain = self._begun()
+        reasoning = format.reasoning or Reasoning()
+        marks = [reasoning.open.strip(), reasoning.close.strip(), format.content_begin.strip()]
+        marks.append(format.calls.trigger if format.calls else "")
+        for mark in filter(None, marks):
+            opening = opening.partition(mark)[0]
+        head = common_prefix(opening, plain) or opening
+        format = replace(format, head=head)
+        if format.content_begin or not self._plain:
+            return format
+        return self._with_content(format, plain[len(head) :], reasoning)
+
+    def _with_content(self, format: Format, before: str, reasoning: Reasoning) -> Format:
+        """Marks around words for the user: what else stands in front of them, and its pair."""
+        for mark in filter(None, (reasoning.open.strip(), reasoning.close.strip())):
+            before = before.replace(mark, "")
+        first, last = TAG.search(before), TAG.search(self._turn_end)
+        if not first or not last or not pair(first.group(), last.group()):
+            return format
+        return replace(format, content_begin=first.group(), content_end=last.group())
+
+    # ------------------------------------------------------------------ renderings
+
+    def _answer(self, **message: Any) -> str:
+        """What a conversation with this answer has after the words of the user."""
+        answer = {"role": "assistant", **message}
+        tools = _TOOLS if message.get("tool_calls") else ()
+        return self._after(self._render([_USER, answer], tools=tools))
+
+    def _begun(self) -> str:
+        """An answer's text before its words, without the end of the user's turn."""
+        return after_common(self._plain, self._history)
+
+    def _after(self, text: str) -> str:
+        return text.rpartition(_ASKED)[2] if _ASKED in text else ""
+
+    def _render(self, messages: list[dict[str, Any]], **given: Any) -> str:
+        """The prompt; "" where the template refuses."""
+        given = {"add_generation_prompt": False, **_THINKING, **given}
+        try:
+            return self._template.render(messages, **given)
+        except MullamaError:
+            return ""

@@ -1,0 +1,59 @@
+"""Comparing rendered texts without cutting a mark in two.
+
+Two renderings that differ in one thing show what the template writes for it. But `<think>` and
+`<tool_call>` begin alike, and so do their last letters; so texts are compared by pieces: marks,
+white space characters, and what is between.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PIECES = re.compile(r"<[^<>\s]*>?|\[[^\[\]\s{}\"']*\]|\s|[^<\[\s]+|.", re.DOTALL)
+_TAG = r"(?:<[^<>\s]+>|\[[^\[\]{}\"']+\])"
+TAG = re.compile(_TAG)
+LAST_TAG = re.compile(_TAG + r"\s*\Z")
+FIRST_TAG = re.compile(r"\s*" + _TAG + r"\s*")
+_NOT_A_NAME = re.compile(r"start|begin|open|end|close|stop|[^a-z]+", re.IGNORECASE)
+
+
+def pieces(text: str) -> list[str]:
+    return _PIECES.findall(text)
+
+
+def common_prefix(text: str, other: str) -> str:
+    found = []
+    for one, two in zip(pieces(text), pieces(other), strict=False):
+        if one != two:
+            break
+        found.append(one)
+    return "".join(found)
+
+
+def common_suffix(text: str, other: str) -> str:
+    found = []
+    for one, two in zip(reversed(pieces(text)), reversed(pieces(other)), strict=False):
+        if one != two:
+            break
+        found.append(one)
+    return "".join(reversed(found))
+
+
+def after_common(text: str, other: str) -> str:
+    """What `text` has beyond the beginning that both have."""
+    return text[len(common_prefix(text, other)) :]
+
+
+def pair(opening: str, closing: str) -> bool:
+    """Whether two marks are the two ends of one thing: `<think>` and `</think>`."""
+    names = {_NOT_A_NAME.sub("", mark).lower() for mark in (opening, closing)}
+    return len(names) == 1 and bool(names.pop())
+
+
+def closing_of(opening: str, source: str) -> str:
+    """The mark that closes what this one opens, by its spelling; one that the source has."""
+    candidates = [opening[0] + "/" + opening[1:]]
+    for one, other in (("begin", "end"), ("start", "end"), ("BEGIN", "END"), ("START", "END")):
+        if one in opening:
+            candidates.append(opening.replace(one, other))
+    return next((closing for closing in candidates if closing in source), candidates[0])

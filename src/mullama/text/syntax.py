@@ -1,0 +1,243 @@
+"""How a model writes its answer, as plain data: thoughts, words for the user, tool calls.
+
+A `Format` is found for each template (`text.formats`) and says nothing about parsing or grammars;
+both read it. `CallSyntax` is the literal text around a call, in order:
+
+    begin  call  between  call  …  end
+
+and a call is literal text with slots: `("<function=", NAME, ">", ARGUMENTS, "</function>")`. A
+grammar is made of it by putting rules in the slots; a parser takes the same text with any white
+space between its marks (`marks`), as models are not careful there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any
+
+_MARKS = re.compile(r"<[^<>\s]*>?|\[[^\[\]\s]+\]|[^\s<\[]+|\S")
+
+
+def marks(text: str) -> list[str]:
+    """The pieces of literal text between which a model may put white space or none."""
+    return _MARKS.findall(text)
+
+
+def first_mark(text: str) -> str:
+    """The beginning of literal text that is enough to know it by; "" for white space."""
+    word = next(iter(text.split()), "")
+    piece = next(iter(marks(word)), "")
+    return piece if len(piece) > 2 and piece[0] in "<[" and piece[-1] in ">]" else word
+
+
+class Slot(Enum):
+    """What stands between the literal texts of a call."""
+
+    NAME = "name"
+    ARGUMENTS = "arguments"
+    ID = "id"  # letters, digits, - and _; the model makes it up
+    INDEX = "index"  # the number of the call in this conversation; the id is name and number
+
+
+class Style(StrEnum):
+    """How arguments are written."""
+
+    JSON = "json"  # {"key": "value"}
+    BRACED = "braced"  # {key:<quote>value<quote>}: bare keys, and text between quotes of its own
+    KEYWORDS = "keywords"  # key="value", flag=True: Python, without the parentheses
+    TAGGED = "tagged"  # <parameter=key>value</parameter>: text bare, everything else JSON
+    NESTED = "nested"  # <key>value</key>, objects and lists as elements inside of elements
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """How arguments are written. Beyond the style, for BRACED: `quote`; for TAGGED and NESTED:
+
+        begin KEY key_end VALUE end   begin KEY key_end VALUE end   …
+
+    `key_end_json`, where there is one, takes the place of `key_end` before a value that is not
+    text. NESTED closes with `end KEY key_end`, and `item` is the key of a list's elements. One
+    newline at the end of `key_end` or the beginning of `end` is no part of the value.
+    """
+
+    style: Style = Style.JSON
+    quote: str = '"'
+    begin: str = ""
+    key_end: str = ""
+    key_end_json: str = ""
+    end: str = ""
+    item: str = "item"
+
+
+JSON_ARGUMENTS = Arguments()
+
+
+@dataclass(frozen=True, slots=True)
+class JsonCall:
+    """A call that is one JSON object: under which keys it has what. The keys come in any order."""
+
+    name: str = "name"
+    arguments: str = "arguments"
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallSyntax:
+    """The literal text around calls; see the module's first words.
+
+    `json` is set where a call is one JSON object, as such a one need not be written exactly as
+    `call` says. `many` is whether several calls can follow each other. `told_by` is the text in
+    `opening` that tells a call from everything else, where its first mark does not.
+    """
+
+    call: tuple[str | Slot, ...]
+    begin: str = ""
+    between: str = ""
+    end: str = ""
+    arguments: Arguments = JSON_ARGUMENTS
+    json: JsonCall | None = None
+    many: bool = True
+    told_by: str = ""
+
+    @property
+    def opening(self) -> str:
+        """The literal text from the beginning up to the first call's first slot."""
+        return self.begin + (self.call[0] if isinstance(self.call[0], str) else "")
+
+    @property
+    def trigger(self) -> str:
+        """A text in `opening` that can be nothing but a call's; the rest of it must follow."""
+        mark = first_mark(self.opening.partition("{")[0] if self.json else self.opening)
+        return self.told_by or mark or self.opening.strip()
+
+    def write(self, calls: Sequence[tuple[str, Mapping[str, Any]]], first_id: int = 0) -> str:
+        """The text of calls (name and arguments), as the model is to write it."""
+        written = [
+            self._call(name, arguments, first_id + index)
+            for index, (name, arguments) in enumerate(calls)
+        ]
+        return self.begin + self.between.join(written) + self.end
+
+    def _call(self, name: str, arguments: Mapping[str, Any], index: int) -> str:
+        values = {
+            Slot.NAME: name,
+            Slot.ARGUMENTS: write_arguments(self.arguments, arguments),
+            Slot.ID: f"call{index:05d}",
+            Slot.INDEX: str(index),
+        }
+        return "".join(values[part] if isinstance(part, Slot) else part for part in self.call)
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """The texts around a thought, with the white space that the template puts there.
+
+    `open` is empty where an answer begins with a thought and no mark says so. `anywhere`: a thought
+    may begin in the middle of an answer. `ended_by_call`: the beginning of a call ends a thought
+    that was not closed; otherwise a call inside a thought is a part of it.
+    """
+
+    open: str = "<think>"
+    close: str = "</think>"
+    anywhere: bool = False
+    ended_by_call: bool = False
+
+
+class Protocol(StrEnum):
+    """How the parts of an answer follow each other."""
+
+    MARKED = "marked"  # text, with marked thoughts and calls in it
+    HARMONY = "harmony"  # messages with headers, each on a channel
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a model writes.
+
+    `head` opens the assistant's message in the prompt. `content_begin` and `content_end` are marks
+    around words for the user, where there are any; they are no part of the words.
+    """
+
+    name: str
+    head: str = ""
+    reasoning: Reasoning | None = None
+    calls: CallSyntax | None = None
+    content_begin: str = ""
+    content_end: str = ""
+    protocol: Protocol = Protocol.MARKED
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """Pieces of markup that may be single tokens; the parser must get their text."""
+        texts = [self.content_begin, self.content_end]
+        if self.reasoning:
+            texts += [self.reasoning.open, self.reasoning.close]
+        if self.calls:
+            syntax, arguments = self.calls, self.calls.arguments
+            texts += [syntax.begin, syntax.between, syntax.end, arguments.begin, arguments.quote]
+            texts += [arguments.key_end, arguments.key_end_json, arguments.end]
+            texts += [part for part in syntax.call if not isinstance(part, Slot)]
+        return frozenset(mark for text in texts for mark in [text.strip(), *marks(text)] if mark)
+
+
+def write_arguments(syntax: Arguments, arguments: Mapping[str, Any]) -> str:
+    """The text of arguments in this syntax."""
+    match syntax.style:
+        case Style.JSON:
+            return _json(arguments)
+        case Style.BRACED:
+            return _braced(syntax.quote, arguments)
+        case Style.KEYWORDS:
+            return ", ".join(f"{key}={_python(value)}" for key, value in arguments.items())
+        case Style.TAGGED:
+            return "".join(_tagged(syntax, key, value) for key, value in arguments.items())
+        case Style.NESTED:
+            return _nested(syntax, arguments)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _braced(quote: str, value: Any) -> str:
+    if isinstance(value, str):
+        return quote + value + quote
+    if isinstance(value, Mapping):
+        members = (f"{key}:{_braced(quote, item)}" for key, item in value.items())
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_braced(quote, item) for item in value) + "]"
+    return _json(value)
+
+
+def _python(value: Any) -> str:
+    if isinstance(value, Mapping):
+        members = (f"{_json(key)}: {_python(item)}" for key, item in value.items())
+        return "{" + ", ".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_python, value)) + "]"
+    return _json(value) if isinstance(value, str) else repr(value)
+
+
+def _tagged(syntax: Arguments, key: str, value: Any) -> str:
+    text = isinstance(value, str)
+    key_end = syntax.key_end if text or not syntax.key_end_json else syntax.key_end_json
+    return syntax.begin + key + key_end + (value if text else _json(value)) + syntax.end
+
+
+def _nested(syntax: Arguments, value: Any) -> str:
+    if isinstance(value, Mapping):
+        members: Sequence[tuple[str, Any]] = list(value.items())
+    elif isinstance(value, list):
+        members = [(syntax.item, item) for item in value]
+    else:
+        return value if isinstance(value, str) else _json(value)
+    return "".join(
+        syntax.begin + key + syntax.key_end + _nested(syntax, item)
+        + syntax.end + key + syntax.key_end
+        for key, item in members
+    )  # fmt: skip

@@ -1,0 +1,70 @@
+"""How a model marks its thoughts, found in what its template writes.
+
+Asked in this order, the first answer is taken:
+
+1. What stands around a thought of an earlier message, printed alone or beside a call?
+2. With what does the prompt open a thought, or open and close an empty one?
+3. Which marks does the source name that open and close a thought, by their names?
+
+A model whose template says nothing is taken to write `<think>` if its answer begins so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mullama.text.pieces import (
+    FIRST_TAG,
+    LAST_TAG,
+    TAG,
+    after_common,
+    closing_of,
+    common_prefix,
+    pair,
+)
+from mullama.text.syntax import Reasoning
+
+_NAMED = re.compile(r"(?:<|\[)[^<>\[\]\s/]*(?:think|thought|reason)[^<>\[\]\s]*(?:>|\])", re.I)
+_EMPTY = re.compile(rf"({TAG.pattern}\s*)({TAG.pattern})\s*\Z")
+
+
+def printed(told: str, thought: str, plain: str) -> Reasoning | None:
+    """From a message with the words `thought` in it, and `plain`, the same up to where they are.
+
+    `told` ends with whatever the message says after the thought.
+    """
+    before, found, after = told.partition(thought)
+    if not found:
+        return None
+    first = FIRST_TAG.match(after)
+    close = first.group() if first else after
+    common = common_prefix(before, plain)
+    if before[len(common) :].strip():
+        return Reasoning(before[len(common) :].lstrip(), close)
+    # The plain message has the same mark (around no thought), or nothing opens a thought.
+    last = LAST_TAG.search(before)
+    return Reasoning(last.group() if last and pair(last.group(), close) else "", close)
+
+
+def prompted(openings: Sequence[str], message: str, plain: str, source: str) -> Reasoning | None:
+    """From ways in which the prompt may open the answer; `plain` is an answer without thoughts."""
+    added = [after_common(opening, message) for opening in openings]
+    for text in (message, *openings):
+        empty = _EMPTY.search(text)
+        if empty and pair(empty.group(1), empty.group(2)):
+            return Reasoning(empty.group(1).strip(), empty.group(2))
+    for text in added:
+        last = LAST_TAG.search(text)
+        if last and last.group().strip() not in plain and not last.group().startswith("</"):
+            return Reasoning(last.group(), closing_of(last.group().strip(), source))
+    return None
+
+
+def named(source: str) -> Reasoning | None:
+    """From a source that names marks which open and close a thought."""
+    for opening in _NAMED.findall(source):
+        closing = closing_of(opening, source)
+        if closing in source:
+            return Reasoning(opening, closing)
+    return None

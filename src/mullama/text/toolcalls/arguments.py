@@ -1,0 +1,223 @@
+"""The arguments of one call, in any of the styles -> the text of one JSON object.
+
+Text of which the schema says that it is text is passed on while it arrives; a number or a list is
+known when it is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mullama.text.source import Reader, Source
+from mullama.text.syntax import Arguments, Style, first_mark
+from mullama.text.toolcalls import values
+from mullama.text.toolcalls.kinds import ALL, Schema, item_schema, json_of, kinds, property_schema
+from mullama.text.toolcalls.values import Emit
+
+_DEEPEST = 64  # elements inside of elements
+_STRING = frozenset({"string"})
+
+
+def begin(source: Source, syntax: Arguments, stop: str) -> Reader[bool]:
+    """Whether arguments begin here, or `stop`, where there are none. Takes white space only."""
+    yield from source.space()
+    match syntax.style:
+        case Style.JSON | Style.BRACED:
+            start = "{"
+        case Style.TAGGED | Style.NESTED:
+            start = first_mark(syntax.begin)
+        case Style.KEYWORDS:
+            first = yield from source.at(0)
+            return first.isidentifier() or (bool(first) and stop.startswith(first))
+    if (yield from source.stands(start)):
+        return True
+    return bool(stop.strip()) and (yield from source.stands(first_mark(stop)))
+
+
+def read(source: Source, syntax: Arguments, schema: Schema, emit: Emit) -> Reader[bool]:
+    """Read the arguments; False where they break off, with what was read taken and emitted."""
+    match syntax.style:
+        case Style.JSON:
+            return (yield from _value(source, values.JSON, emit))
+        case Style.BRACED:
+            return (yield from _value(source, values.braced(syntax.quote), emit))
+        case Style.KEYWORDS:
+            return (yield from _keywords(source, emit))
+        case Style.TAGGED:
+            return (yield from _tagged(source, syntax, schema, emit))
+        case Style.NESTED:
+            return (yield from _members(source, syntax, schema, schema, emit, 0))
+
+
+def _value(source: Source, dialect: values.Dialect, emit: Emit) -> Reader[bool]:
+    if (yield from source.at(0)) == "{":
+        return (yield from values.value(source, dialect, emit))
+    emit("{}")
+    return True
+
+
+def _keywords(source: Source, emit: Emit) -> Reader[bool]:
+    emit("{")
+    comma = ""
+    while name := (yield from source.word()):
+        yield from source.space()
+        if not (yield from source.mark("=")):
+            return False
+        emit(_key(comma, name))
+        if not (yield from values.value(source, values.PYTHON, emit)):
+            return False
+        yield from source.space()
+        if not (yield from source.mark(",")):
+            break
+        comma = ", "
+        yield from source.space()
+    emit("}")
+    return True
+
+
+def _key(comma: str, key: str) -> str:
+    return f"{comma}{json.dumps(key, ensure_ascii=False)}: "
+
+
+def _read_key(source: Source, end: str, comma: str, emit: Emit) -> Reader[str | None]:
+    """Read a key up to its end, which is not taken; None if it never comes."""
+    pieces: list[str] = []
+    found = yield from source.stream(end, "", pieces.append)
+    key = "".join(pieces).strip()
+    emit(_key(comma, key) if found else f'{comma}"{values.escaped(key)}')
+    return key if found else None
+
+
+# ------------------------------------------------------------------------------- tagged values
+
+
+def _tagged(source: Source, syntax: Arguments, schema: Schema, emit: Emit) -> Reader[bool]:
+    emit("{")
+    comma = ""
+    while (yield from _next(source, syntax)):
+        key = yield from _read_key(source, first_mark(syntax.key_end), comma, emit)
+        if key is None:
+            return False
+        comma = ", "
+        allowed = kinds(property_schema(schema, key, schema), schema)
+        if syntax.key_end_json:
+            text = yield from _either(source, syntax.key_end, syntax.key_end_json)
+            allowed = _STRING if text else allowed - _STRING or ALL
+        else:
+            yield from source.literal(syntax.key_end)
+        if not (yield from _text(source, syntax, syntax.end, allowed, emit)):
+            return False
+    emit("}")
+    return True
+
+
+def _next(source: Source, syntax: Arguments) -> Reader[bool]:
+    """Take the beginning of one more argument, if that is what follows."""
+    yield from source.space()
+    if not (yield from source.stands(first_mark(syntax.begin))):
+        return False
+    return (yield from source.literal(syntax.begin))
+
+
+def _either(source: Source, text: str, other: str) -> Reader[bool]:
+    """Take the one or the other, which begin alike; whether it was the first."""
+    alike = next(index for index in range(len(text)) if text[index] != other[index])
+    yield from source.literal(text[:alike])
+    if (yield from source.mark(text[alike:].rstrip())):
+        return True
+    yield from source.literal(other[alike:])
+    return False
+
+
+def _text(
+    source: Source, syntax: Arguments, end: str, allowed: frozenset[str], emit: Emit
+) -> Reader[bool]:
+    """A bare value and what ends it."""
+    if syntax.key_end.endswith("\n") and (yield from source.at(0)) == "\n":
+        source.take(1)
+    mark, drop = first_mark(end), "\n" if end.startswith("\n") else ""
+    if allowed == _STRING:
+        emit('"')
+        if not (yield from source.stream(mark, drop, lambda text: emit(values.escaped(text)))):
+            return False
+        emit('"')
+    else:
+        pieces: list[str] = []
+        if not (yield from source.stream(mark, drop, pieces.append)):
+            emit("".join(pieces))
+            return False
+        emit(json_of("".join(pieces), allowed))
+    return (yield from source.literal(end))
+
+
+# ------------------------------------------------------------------------------- nested values
+
+
+def _members(
+    source: Source, syntax: Arguments, schema: Any, root: Schema, emit: Emit, depth: int
+) -> Reader[bool]:
+    """The elements of an object, as JSON."""
+    emit("{")
+    comma = ""
+    while (yield from _opens(source, syntax)):
+        source.take(len(syntax.begin))
+        key = yield from _read_key(source, syntax.key_end, comma, emit)
+        if key is None:
+            return False
+        yield from source.mark(syntax.key_end)
+        comma = ", "
+        member = property_schema(schema, key, root)
+        if not (yield from _element(source, syntax, key, member, root, emit, depth)):
+            return False
+    emit("}")
+    return True
+
+
+def _items(
+    source: Source, syntax: Arguments, schema: Any, root: Schema, emit: Emit, depth: int
+) -> Reader[bool]:
+    """The elements of a list, as JSON."""
+    emit("[")
+    comma = ""
+    while (yield from _opens(source, syntax)):
+        if not (yield from source.mark(_item_tag(syntax))):
+            return False
+        emit(comma)
+        comma = ", "
+        item = item_schema(schema, root)
+        if not (yield from _element(source, syntax, syntax.item, item, root, emit, depth)):
+            return False
+    emit("]")
+    return True
+
+
+def _element(
+    source: Source, syntax: Arguments, key: str, schema: Any, root: Schema, emit: Emit, depth: int
+) -> Reader[bool]:
+    """What stands between an element's tags, and the closing one."""
+    closing = syntax.end + key + syntax.key_end
+    allowed = kinds(schema, root)
+    if allowed != ALL and allowed & _STRING:  # text, if it may be one, whatever is in it
+        return (yield from _text(source, syntax, closing, _STRING, emit))
+    if depth >= _DEEPEST or not (yield from _opens(source, syntax)):
+        return (yield from _text(source, syntax, closing, allowed, emit))
+    is_list = "array" in allowed and (
+        "object" not in allowed or (yield from source.stands(_item_tag(syntax)))
+    )
+    inside = _items if is_list else _members
+    if not (yield from inside(source, syntax, schema, root, emit, depth + 1)):
+        return False
+    return (yield from source.literal(closing))
+
+
+def _opens(source: Source, syntax: Arguments) -> Reader[bool]:
+    """Whether one more element begins here; takes white space only."""
+    yield from source.space()
+    if (yield from source.stands(syntax.end)):
+        return False
+    return (yield from source.stands(syntax.begin))
+
+
+def _item_tag(syntax: Arguments) -> str:
+    return syntax.begin + syntax.item + syntax.key_end

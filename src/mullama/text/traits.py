@@ -1,0 +1,56 @@
+"""What a chat template takes, as data: `probe` finds it out, `adapt` acts on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ROLES = frozenset({"system", "user", "assistant", "tool"})
+REASONING_PART = "part"  # of the content: {"type": "thinking", "thinking": …}
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a template does with a conversation. The defaults are a template that takes everything.
+
+    `no_tools`: it runs with `tools` set to None; others must find it undefined.
+    `text`, `parts`: the roles whose content it prints when given as a string, as a list of parts.
+    `system`: it prints a system message at the beginning; `systems`: several, anywhere.
+    `developer`: it knows that role. `repeats`: a role may speak twice in a row.
+    `assistant_first`: the assistant may begin. `userless`: no user need speak at all.
+    `silence`: an answer may be empty.
+    `tools`: it prints tools; `bare_tools`: also those without description and parameters.
+    `arguments`: a call's arguments are printed right when given as an "object", or as "text"; "" if
+    calls are not printed at all. `null_content`: where there is none, content must be null for the
+    call to be printed. `calls_beside`: a call is printed beside content too. `several_calls`: one
+    message may have them. `any_id`: a call's id may have any length. `example`: how it writes one.
+    `results`: it prints what tools answered; `orphans`: also where the call is missing;
+    `user_after_result`: the user may speak next.
+    `reasoning`: the field in which it takes earlier thoughts, or REASONING_PART; "" if it never
+    prints them. `mixed`: a message may have thoughts, content and calls at once.
+    `thought`: what stands before and after a thought, where that can be seen.
+    """
+
+    no_tools: bool = True
+    text: frozenset[str] = ROLES
+    parts: frozenset[str] = ROLES
+    system: bool = True
+    systems: bool = True
+    developer: bool = True
+    repeats: bool = True
+    assistant_first: bool = True
+    userless: bool = True
+    silence: bool = True
+    tools: bool = True
+    bare_tools: bool = True
+    arguments: str = "object"
+    null_content: bool = False
+    calls_beside: bool = True
+    several_calls: bool = True
+    any_id: bool = True
+    example: str = ""
+    results: bool = True
+    orphans: bool = True
+    user_after_result: bool = True
+    reasoning: str = "reasoning_content"
+    mixed: bool = True
+    thought: tuple[str, str] | None = None

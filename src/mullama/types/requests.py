@@ -1,0 +1,183 @@
+"""What a caller asks: text as a client sent it, then tokens as the engine takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mullama.errors import InvalidRequest
+from mullama.types.sampling import SamplerParams, Token
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateOptions:
+    """What holds for a generation, whatever its prompt is made from.
+
+    `max_tokens` None means as many as the context has room for. `logprobs` None means none, 0 the
+    chosen tokens' only, k the k most likely beside them; they are of the model's distribution
+    before sampling. `n` answers are sampled from one prompt, the i-th with `seed + i`.
+    `prompt_logprobs` scores the prompt's own tokens too (never from the cache).
+    `return_tokens` asks for token ids in the events even where their text is still held back.
+    Requests share cached prefixes where their `cache_salt` is the same. Of those that wait, lower
+    `priority` goes first, and callers of one priority share what is served; `max_wait` is how many
+    seconds a request may wait to begin. `progress` asks for events while the prompt is computed.
+    """
+
+    sampler: SamplerParams = field(default_factory=SamplerParams)
+    max_tokens: int | None = None
+    min_tokens: int = 0
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    stop_tokens: tuple[Token, ...] = ()
+    ignore_eos: bool = False
+    logprobs: int | None = None
+    prompt_logprobs: bool = False
+    cache_prompt: bool = True
+    return_tokens: bool = False
+    special: bool = False  # render control tokens in the answer's text
+    cache_salt: str = ""
+    priority: int = 0
+    caller: str = ""
+    max_wait: float | None = None
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None and self.max_tokens < 0:
+            raise InvalidRequest(
+                f"max_tokens is {self.max_tokens}; it must not be negative.", param="max_tokens"
+            )
+        if self.min_tokens < 0:
+            raise InvalidRequest(
+                f"min_tokens is {self.min_tokens}; it must not be negative.", param="min_tokens"
+            )
+        if self.n < 1:
+            raise InvalidRequest(f"n is {self.n}; it must be at least 1.", param="n")
+        if self.logprobs is not None and not 0 <= self.logprobs <= MAX_LOGPROBS:
+            raise InvalidRequest(
+                f"{self.logprobs} top logprobs asked for; the most is {MAX_LOGPROBS}.",
+                param="logprobs",
+            )
+        if "" in self.stop:
+            raise InvalidRequest("stop holds an empty string.", param="stop")
+        if self.max_wait is not None and not self.max_wait >= 0:  # also for NaN
+            raise InvalidRequest(
+                f"max_wait is {self.max_wait}; it must be seconds, 0 or more.", param="max_wait"
+            )
+
+
+MAX_LOGPROBS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A conversation to be continued, as plain JSON-like messages for the model's template.
+
+    Messages and `tools` have OpenAI's form, as they were given. `template_kwargs` are variables of
+    the template's own.
+    """
+
+    messages: tuple[dict[str, Any], ...]
+    options: GenerateOptions = field(default_factory=GenerateOptions)
+    add_generation_prompt: bool = True
+    continue_final_message: bool = False
+    template_kwargs: dict[str, Any] = field(default_factory=dict)
+    tools: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """A prompt to be continued: text, or token ids. With `suffix`, the middle is filled in."""
+
+    prompt: str | tuple[Token, ...]
+    options: GenerateOptions = field(default_factory=GenerateOptions)
+    suffix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """Texts, or token lists, to be turned into vectors.
+
+    `normalize` scales each vector to unit length. `dimensions` keeps the first so many components
+    and normalizes again. `truncate` None cuts nothing: an input that is longer than the model's
+    context is an error. Otherwise inputs end after so many tokens, 0 means as many as fit.
+    """
+
+    inputs: tuple[str | tuple[Token, ...], ...]
+    dimensions: int | None = None
+    normalize: bool = True
+    truncate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedResult:
+    """`vectors[i]` holds `n_embd` little-endian float32 values for `inputs[i]`."""
+
+    vectors: tuple[bytes, ...]
+    n_embd: int
+    n_tokens: int  # of all inputs together
+
+
+@dataclass(frozen=True, slots=True)
+class RerankRequest:
+    """Documents to be scored by how well each answers the query.
+
+    A score is a probability, or with `raw` its log-odds. Query and document go into the model
+    together; where they are too long `truncate` is as in EmbedRequest, and cuts the document.
+    `max_document` cuts every document that has more tokens.
+    """
+
+    query: str
+    documents: tuple[str, ...]
+    raw: bool = False
+    truncate: int | None = None
+    max_document: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RerankResult:
+    """`scores[i]` is that of `documents[i]`."""
+
+    scores: tuple[float, ...]
+    n_tokens: int  # of all pairs together
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizeRequest:
+    """Text, or a conversation as the model is given it, to be turned into tokens.
+
+    `add_special` puts BOS and EOS where the model wants them, and with `parse_special` text that
+    names a control token becomes it; a conversation's template decides both.
+    """
+
+    source: str | ChatRequest
+    add_special: bool = True
+    parse_special: bool = True
+    with_pieces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizeResult:
+    """The tokens; each one's bytes, if they were asked for; the text of a conversation."""
+
+    tokens: tuple[Token, ...]
+    pieces: tuple[bytes, ...] = ()
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A query and a document in tokens, as one input. The document's are [start, end)."""
+
+    tokens: Sequence[Token]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """A prompt in tokens, as the engine takes it. `id` is unique within one engine."""
+
+    id: int
+    prompt: tuple[Token, ...]
+    options: GenerateOptions

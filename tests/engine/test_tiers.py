@@ -1,0 +1,188 @@
+"""What leaves the KV cache and comes back: in host memory, and over a restart from disk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mullama.engine.disk import DiskStore
+from mullama.engine.disk_tier import DiskTier
+from mullama.engine.scheduler import EngineOptions
+from mullama.engine.tiers import TierOptions
+from mullama.types import Load, MemoryKind, Save, SaveState
+from tests.engine.bench import Bench
+from tests.engine.fakes import EOG, reference, request
+
+PROMPT = [3 + i % 80 for i in range(100)]
+
+
+def bench(ram: int = 10_000, **options: object) -> Bench:
+    tiers = TierOptions(ram=ram, min_tokens=8)
+    return Bench(EngineOptions(tiers=tiers), n_cells=256, n_ubatch=64, **options)  # type: ignore[arg-type]
+
+
+def ops(bench: Bench, kind: type) -> list[object]:
+    return [op for plan in bench.runner.plans for op in plan.ops if isinstance(op, kind)]
+
+
+def test_an_idle_prefix_is_copied_when_there_is_time() -> None:
+    it = bench()
+    it.add(request(1, PROMPT, 3))
+    it.run()
+    (save,) = ops(it, Save)
+    assert isinstance(save, Save)
+    assert (save.blob.start, save.blob.end) == (0, 102)
+    assert it.scheduler.snapshot().n_cells_cached == 102  # and stays, while nobody is in need
+
+
+def test_a_saved_prefix_leaves_the_kv_cache_while_others_run_and_comes_back() -> None:
+    it = bench()
+    it.add(request(1, PROMPT, 3))
+    it.run()
+    it.add(request(2, [90, 91, 92], 20))
+    it.run()
+    assert it.scheduler.snapshot().n_cells_cached < 30
+    before = it.n_computed
+    it.add(request(3, [*PROMPT, 50, 51], 3))
+    it.run()
+    assert it.n_computed - before == 2 + 2
+    end = it.finished(3)
+    assert (end.n_cached, end.n_restored, end.n_from_disk) == (100, 100, 0)
+    assert it.tokens()[3, 0] == reference([*PROMPT, 50, 51], 3)
+
+
+def test_of_a_copied_piece_only_the_beginning_can_come_back() -> None:
+    it = bench()
+    it.add(request(1, PROMPT, 3))
+    it.run()
+    it.add(request(2, [90, 91, 92], 20))
+    it.run()
+    it.add(request(3, [*PROMPT[:50], 9, 9], 3), request(4, [*PROMPT, 9, 9], 3))
+    it.run()
+    assert it.finished(3).n_restored == 50
+    assert it.finished(4).n_cached == 100
+    assert it.tokens()[3, 0] == reference([*PROMPT[:50], 9, 9], 3)
+    assert it.tokens()[4, 0] == reference([*PROMPT, 9, 9], 3)
+
+
+def test_requests_for_one_copied_prefix_restore_it_once() -> None:
+    it = bench()
+    it.add(request(1, PROMPT, 3))
+    it.run()
+    it.add(request(2, [90, 91, 92], 20))
+    it.run()
+    it.add(*(request(id, [*PROMPT, id], 3) for id in range(3, 8)))
+    it.run()
+    assert len(ops(it, Load)) == 1
+    for id in range(3, 8):
+        assert it.tokens()[id, 0] == reference([*PROMPT, id], 3)
+
+
+def test_a_preempted_sequence_is_put_back_and_not_computed_again() -> None:
+    it = bench()
+    first, second = list(range(1, 21)), list(range(40, 60))
+    it.add(request(1, first, 150), request(2, second, 150))
+    it.run()
+    assert it.scheduler.snapshot().n_preempted_total > 0
+    assert it.n_computed <= 2 * 20 + 2 * 150 + 4 * it.scheduler.snapshot().n_preempted_total
+    assert it.tokens()[1, 0] == reference(first, 150)
+    assert it.tokens()[2, 0] == reference(second, 150)
+
+
+def test_the_budget_holds_and_the_least_recently_used_goes() -> None:
+    it = bench(ram=400)
+    for id in range(1, 8):
+        it.add(request(id, [id, *PROMPT], 2))
+        it.run()
+    it.add(request(20, [99, 98], 30))  # the others leave the KV cache meanwhile
+    it.run()
+    tier = it.scheduler._residents.tier
+    assert tier is not None
+    assert tier.n_bytes <= 400 * 4 + 4 * 40
+    it.add(request(30, [7, *PROMPT], 2), request(31, [1, *PROMPT], 2))
+    it.run()
+    assert it.finished(31).n_cached == 0
+
+
+def test_a_prefix_too_short_is_not_copied() -> None:
+    it = bench()
+    it.add(request(1, [1, 2, 3], 2))
+    it.run()
+    assert ops(it, Save) == []
+
+
+def test_what_cannot_be_put_back_is_computed() -> None:
+    it = bench()
+    it.add(request(1, PROMPT, 3))
+    it.run()
+    it.add(request(2, [90, 91, 92], 60))
+    for _ in range(20):
+        it.step()
+    it.runner.lose = True
+    it.add(request(3, [*PROMPT, 50], 3))
+    it.run()
+    assert it.scheduler.snapshot().n_lost_total == 1
+    assert it.tokens()[2, 0] == reference([90, 91, 92], 60)
+    assert it.tokens()[3, 0] == reference([*PROMPT, 50], 3)
+
+
+def test_other_salts_share_nothing() -> None:
+    it = bench()
+    it.add(request(1, PROMPT, 3, cache_salt="a"))
+    it.run()
+    it.add(request(2, PROMPT, 3, cache_salt="b"))
+    it.run()
+    it.add(request(3, PROMPT, 3, cache_salt="a"))
+    it.run()
+    assert it.finished(2).n_cached == 0
+    assert it.finished(3).n_cached == 99
+
+
+def test_a_memory_that_forgets_goes_on_from_where_a_message_ends() -> None:
+    it = bench(memory=MemoryKind.RECURRENT, state_bytes=10)
+    first = [*range(10, 90), EOG, 5, 6]
+    it.add(request(1, first, 4))
+    it.run()
+    assert len(ops(it, SaveState)) == 2  # after the message, and at the answer's end
+    it.add(request(2, [*first[:81], 7, 7], 4))  # another answer's header
+    it.add(request(3, [*first, *it.tokens()[1, 0], EOG, 20, 21], 4))
+    it.run()
+    assert it.finished(2).n_cached == 81
+    assert it.finished(3).n_cached == len(first) + 3
+    assert it.tokens()[2, 0] == reference([*first[:81], 7, 7], 4)
+
+
+def store(path: Path) -> DiskStore:
+    return DiskStore(path, 10_000_000, "a model")
+
+
+@pytest.mark.parametrize("memory", MemoryKind)
+def test_a_restart_is_warm(tmp_path: Path, memory: MemoryKind) -> None:
+    prompt = [*PROMPT, EOG, 5, 6]
+    with_disk = store(tmp_path)
+    it = bench(disk=DiskTier(with_disk), memory=memory, state_bytes=10)
+    it.add(request(1, prompt, 3))
+    it.run()
+    with_disk.close()
+    with_disk = store(tmp_path)
+    assert with_disk.flush(10)
+    it = bench(disk=DiskTier(with_disk), memory=memory, state_bytes=10)
+    it.add(request(1, [*prompt, 50, 51], 3, n=2))
+    until = time.monotonic() + 10
+    while it.scheduler.has_work and time.monotonic() < until:
+        it.step()
+    with_disk.close()
+    end = it.finished(1)
+    assert end.n_cached == end.n_from_disk == {MemoryKind.ATTENTION: 103}.get(memory, 101)
+    assert it.tokens()[1, 0] == it.tokens()[1, 1] == reference([*prompt, 50, 51], 3)
+
+
+def test_private_prefixes_do_not_reach_the_disk(tmp_path: Path) -> None:
+    with_disk = store(tmp_path)
+    it = bench(disk=DiskTier(with_disk))
+    it.add(request(1, PROMPT, 3, cache_prompt=False))
+    it.run()
+    with_disk.close()
+    assert with_disk.stats().n_writes_total == 0
