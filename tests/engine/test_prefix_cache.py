@@ -5,8 +5,9 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mullama.engine.cache import Match
 from mullama.engine.cells import Cells
-from mullama.engine.prefix_cache import Match, PrefixCache
+from mullama.engine.prefix_cache import PrefixCache
 from mullama.engine.radix import NO_LANE, Node, common_length, tokens_of
 from mullama.types import Copy, Remove
 

@@ -52,8 +52,8 @@ def test_streams_go_first_and_prompts_take_what_fits_into_the_target_gap() -> No
 def test_prompts_are_finished_one_after_another() -> None:
     bench = Bench(n_cells=2000, n_ubatch=512, n_batch=512)
     for id in range(1, 5):
-        bench.add(request(id, [id + i % 50 for i in range(150)], 1))
-    assert [bench.step() for _ in range(4)] == [[150], [150], [150], [150]]
+        bench.add(request(id, [id + i % 50 for i in range(300)], 1))
+    assert [bench.step() for _ in range(4)] == [[300], [300], [300], [300]]
 
 
 def test_short_prompts_share_a_step() -> None:

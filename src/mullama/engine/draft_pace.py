@@ -93,7 +93,9 @@ class _Size:
 class StepCosts:
     """Seconds of a step by its rows: measured ones, and straight lines between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, stale: int = STALE) -> None:
+        """A measurement is forgotten after `stale` others."""
+        self._stale = stale
         self._sizes: dict[int, _Size] = {}
         self._tick = 0
         self._rows: list[float] = []  # of `_sizes`, in order
@@ -112,6 +114,10 @@ class StepCosts:
             size.seconds += SMOOTHING * surprise
             size.tick = self._tick
         self._arrange()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._rows
 
     def knows(self, n_rows: int) -> bool:
         """Whether a step of about so many rows was measured lately."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Hashable, Iterable
 
+from mullama.engine.cache import Match
 from mullama.engine.cells import Cells
 from mullama.engine.disk_tier import Fetched
-from mullama.engine.prefix_cache import Match
 from mullama.engine.radix import Node, tokens_of
 from mullama.types import Op, Remove
 
@@ -48,6 +48,8 @@ class NoCache:
         self._cells.give_lane(lane)
 
     def save(self, n_bytes: int) -> None: ...
+
+    def want(self, tokens: array[int], limit: int, namespace: Hashable) -> None: ...
 
     def demote(self) -> None: ...
 

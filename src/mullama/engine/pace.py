@@ -15,10 +15,12 @@ Nothing here reads a clock.
 
 from __future__ import annotations
 
+from mullama.engine.draft_pace import StepCosts
+
 # A prompt makes a stream's gaps longer by this factor at most, where the target gap allows less.
 SLOWDOWN = 5.0
 # More of them wait for a first token than stream: the factor grows with the ratio, up to this.
-MOST_CROWDED = 3.0
+MOST_CROWDED = 6.0
 # The newest step's weight.
 SMOOTHING = 0.25
 # Moving prefixes out of the KV cache and back makes a stream's gap longer by this share at most.
@@ -28,7 +30,9 @@ FIRST_SPEED = 2e9
 # Bytes for a step without streams: not all at once, since a request may arrive.
 UNHURRIED = 256 << 20
 # What a step costs before its first row, in rows; until a step that only streams was measured.
-ROWS_OF_OVERHEAD = 6
+ROWS_OF_OVERHEAD = 10
+# Steps of streams alone after which what one took is forgotten.
+STALE = 4096
 
 
 class Pace:
@@ -38,8 +42,7 @@ class Pace:
         self._target_gap = target_gap
         self._n_tile = n_tile
         self._per_row = 0.0  # 0 before the first measurement
-        self._alone = 0.0  # a step of `_n_alone` streams and nothing else
-        self._n_alone = 0
+        self._alone = StepCosts(STALE)  # of streams and nothing else
         self._bytes_per_second = FIRST_SPEED
 
     def record(self, n_streaming: int, n_prompt: int, seconds: float) -> None:
@@ -48,9 +51,7 @@ class Pace:
         if seconds <= 0 or not n_rows:
             return
         if n_prompt <= self._n_tile // 2:  # too few to tell what a prompt row adds
-            expected = self._streaming(n_rows) if self._n_alone else seconds
-            self._alone = expected + SMOOTHING * (seconds - expected)
-            self._n_alone = n_rows
+            self._alone.record(n_rows, seconds)
             return
         average = seconds / n_rows
         added = (seconds - self._streaming(n_streaming)) / n_prompt if n_streaming else average
@@ -95,6 +96,6 @@ class Pace:
 
     def _streaming(self, n: int) -> float:
         """Seconds of a step of `n` streams and nothing else."""
-        if not self._n_alone:
+        if self._alone.is_empty:
             return (ROWS_OF_OVERHEAD + n) * self._per_row
-        return max(self._alone / 2, self._alone + (n - self._n_alone) * self._per_row)
+        return self._alone.seconds(n)

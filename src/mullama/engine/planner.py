@@ -33,7 +33,7 @@ from mullama.engine.stats import Stats
 from mullama.types import Chunk, OpenSampler, Plan, Runner
 
 # From about here on a row costs the same in a small batch as in a large one.
-EFFICIENT_ROWS = 128
+EFFICIENT_ROWS = 256
 
 
 class Planner:

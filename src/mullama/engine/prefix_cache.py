@@ -20,7 +20,8 @@ host tier what is evicted is copied first, and its node stays in the tree.
 
 Idle prefixes slow the running ones down, since attention passes over their cells, and come back
 from the host tier in a millisecond: so they are copied at leisure (`save`), and leave the KV cache
-when they have not been used for a few steps (`demote`).
+when a step computes something and no request that waits wants them (`demote`). While nothing runs
+they stay.
 
 A model that forgets (`exact`) can go on from a prefix only where its state was saved: a node with a
 state is what `attach` looks for, and `checkpoint` makes one. Nothing is shared between two nodes.
@@ -35,116 +36,22 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import NamedTuple, Protocol
 
 from mullama.engine.cells import Cells
 from mullama.engine.disk_tier import DiskTier, Fetched
-from mullama.engine.radix import NO_LANE, Node, common_length, split, tokens_of, unlink, walk
+from mullama.engine.radix import Node, common_length, unlink, walk
 from mullama.engine.tiers import HostTier
-from mullama.types import Blob, Copy, Load, LoadState, Op, Remove, Save, SaveState
+from mullama.types import Blob, Copy, Load, LoadState, Remove, Save, SaveState
 
 # Evicting a few cells at a time would cost an operation a step; below this an entry is no use.
 EVICT_AT_LEAST = 64
 # Fewer tokens than this are sooner computed than looked up in the middle of a copy.
 WORTH_SPLITTING = 32
-# Namespaces of which nothing is cached are forgotten when there are more.
-MOST_ROOTS = 1024
-# Steps for which a saved prefix stays in the KV cache after its last use.
-STEPS_BEFORE_LEAVING = 8
+# Steps for which a prefix stays in the KV cache when a request that arrived wants it.
+STEPS_WANTED = 16
 
 
-class Match(NamedTuple):
-    """A sequence's place in the tree: `node` is live and pinned. While there is a `goal`, which is
-    held, the way there is to be restored before anything is computed."""
-
-    node: Node
-    goal: Node | None = None
-
-
-class Cache(Protocol):
-    """What the scheduler needs of a prefix cache; `naive.NoCache` is the other one."""
-
-    ops: list[Op]
-    n_evicted: int  # cells so far
-    shares: bool  # whether a sequence ever finds what another one computed
-    exact: bool  # whether a prefix is of use only where there is a checkpoint
-
-    @property
-    def n_idle(self) -> int:
-        """Lanes that the cache owns."""
-        ...
-
-    def peek(self, tokens: array[int], limit: int, namespace: Hashable) -> tuple[int, int]:
-        """The longest usable prefix of `tokens[:limit]`, live and in all; changes nothing."""
-        ...
-
-    def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Match:
-        """Share the longest live prefix of `tokens[:limit]` with `lane`, and pin it."""
-        ...
-
-    def restore(self, match: Match, lane: int) -> Match:
-        """Put the next piece on the way to the goal back, on `lane`."""
-        ...
-
-    def extend(self, node: Node, lane: int, tokens: array[int], n: int) -> Node:
-        """Cache `tokens[:n]`, all computed on `lane`; the pin moves from `node` to their end."""
-        ...
-
-    def checkpoint(self, node: Node, lane: int) -> None:
-        """Save the state of `lane`, which holds exactly the node's prefix."""
-        ...
-
-    def detach(self, match: Match, lane: int) -> None:
-        """Unpin; the lane becomes the cache's or free. What it holds beyond the node is lost."""
-        ...
-
-    def save(self, n_bytes: int) -> None:
-        """Copy idle prefixes that have no copy yet, about `n_bytes` of them."""
-        ...
-
-    def demote(self) -> None:
-        """A step passes: idle prefixes that have a copy leave the KV cache after a few."""
-        ...
-
-    @property
-    def n_unsaved(self) -> int:
-        """Prefixes that wait for `save`."""
-        ...
-
-    def insert(self, tokens: array[int], namespace: Hashable, fetched: Fetched) -> bool:
-        """Put a part of the prefix `tokens` under what is there; False if there is a gap before."""
-        ...
-
-    def written(self) -> None:
-        """The operations planned before were executed: copies have their bytes now."""
-        ...
-
-    def evict(self, n: int) -> int:
-        """Free at least `n` cells if that many are unpinned; returns how many were freed."""
-        ...
-
-    def free_lane(self) -> bool:
-        """Evict until a lane is free; False if every idle lane is pinned."""
-        ...
-
-    def n_pinned(self, nodes: Iterable[Node]) -> int:
-        """Cached cells that can't be evicted while `nodes` are pinned."""
-        ...
-
-    def drop(self, namespace: Hashable) -> None:
-        """Forget all of a namespace that is not pinned, copies too."""
-        ...
-
-    def clear(self) -> None:
-        """Forget all that is not pinned, copies too."""
-        ...
-
-    def count(self) -> int:
-        """Cached cells, counted afresh; asserts what must hold of the tree."""
-        ...
-
-
-class PrefixCache:
+class PrefixCache(LiveTree):
     """The radix tree. See the module's text for its rules."""
 
     shares = True
@@ -159,25 +66,13 @@ class PrefixCache:
         disk: DiskTier | None = None,
     ) -> None:
         """`worth` says whether so many tokens are sooner restored from so many bytes."""
-        self.ops: list[Op] = []
+        super().__init__(cells, tier)
         self.exact = exact
         self.n_evicted = 0
-        self._cells = cells
-        self._tier = tier
         self._worth = worth
         self._disk = disk
         self._to_write: list[tuple[Node, Blob]] = []
-        self._roots: dict[Hashable, Node] = {}
-        self._namespaces: dict[Node, Hashable] = {}  # of the roots
-        self._leaves: dict[int, Node] = {}  # live ones, by lane
-        self._idle: dict[int, int] = {}  # lanes, with the step since which they are
         self._unsaved: deque[Node] = deque()
-        self._tick = 0
-        self._step = 0
-
-    @property
-    def n_idle(self) -> int:
-        return len(self._idle)
 
     # -- a sequence's life --------------------------------------------------------------------
 
@@ -341,12 +236,20 @@ class PrefixCache:
             return
         for node in self._tier.over_budget():
             self._forget(node)
-        for lane, since in list(self._idle.items()):
-            if self._step - since <= STEPS_BEFORE_LEAVING:
-                break  # the others became idle later
-            leaf = self._leaves[lane]
-            if not leaf.n_pins and (leaf.cells is not None or not self._keeps(leaf)):
+        for lane, until in list(self._idle.items()):
+            while self._step > until and lane in self._idle:
+                leaf = self._leaves[lane]
+                if leaf.n_pins or (leaf.cells is None and self._keeps(leaf)):
+                    break
                 self._evict_leaf(leaf)
+
+    def want(self, tokens: array[int], limit: int, namespace: Hashable) -> None:
+        node, child, overlap = walk(self._root(namespace), tokens, limit)
+        if child is not None and child.live and overlap >= WORTH_SPLITTING:
+            node = child
+        live = node.last_live()
+        if live.end and (lane := live.holder()) in self._idle:
+            self._idle[lane] = self._step + STEPS_WANTED
 
     def _forget(self, node: Node) -> None:
         """Drop a node's copies, and the node with its last one."""
@@ -427,38 +330,7 @@ class PrefixCache:
         if self._tier is not None:
             self._tier.forget(node)
 
-    def _take_out(self, leaf: Node) -> None:
-        """A live leaf's cells are free; its lane goes to the parent, or is free too."""
-        parent, lane = leaf.parent, leaf.lane
-        assert parent is not None
-        assert not leaf.n_live
-        self._cells.drop_cached(len(leaf.tokens))
-        leaf.live, leaf.lane = False, NO_LANE
-        parent.n_live -= 1
-        del self._leaves[lane]
-        if parent.n_live or parent.parent is None:
-            self._release(lane)
-        else:
-            parent.lane = lane
-            self._leaves[lane] = parent
-            self.ops.append(Remove(lane, parent.end))
-
     # -- the tree -----------------------------------------------------------------------------
-
-    def _root(self, namespace: Hashable) -> Node:
-        root = self._roots.get(namespace)
-        if root is None:
-            self._drop_empty_roots()
-            root = self._roots[namespace] = Node(None, tokens_of(()), 0)
-            self._namespaces[root] = namespace
-        return root
-
-    def _drop_empty_roots(self) -> None:
-        if len(self._roots) < MOST_ROOTS:
-            return
-        for root in list(self._namespaces):
-            if not root.children and not root.n_pins:
-                del self._roots[self._namespaces.pop(root)]
 
     def _usable(self, node: Node) -> Node:
         """The lowest node of the path at whose end a sequence can go on."""
@@ -479,81 +351,3 @@ class PrefixCache:
     def _is_worth_splitting(self, node: Node, overlap: int) -> bool:
         """Whether only the beginning of a node is of use."""
         return not self.exact and (node.live or overlap >= WORTH_SPLITTING)
-
-    def _top(self, node: Node) -> Node:
-        while node.parent is not None:
-            node = node.parent
-        return node
-
-    def _split(self, node: Node, n: int) -> Node:
-        upper = split(node, n)
-        if self._tier is not None and upper.cells is not None:
-            self._tier.give_cells(upper, upper.cells)
-        return upper
-
-    def _grow(self, node: Node, lane: int, tokens: array[int]) -> Node:
-        """Put `tokens` below `node`; returns the leaf that ends with them."""
-        self._cells.publish(len(tokens))
-        bare = node.cells is None and node.state is None and not node.children
-        if bare and node.lane == lane and node.n_pins == 1:  # our own leaf, nobody else's place
-            node.tokens.extend(tokens)
-            return node
-        leaf = Node(node, tokens, node.end, live=False)
-        node.children[tokens[0]] = leaf
-        self._enliven(leaf, lane)
-        return leaf
-
-    def _enliven(self, node: Node, lane: int) -> None:
-        """A node's cells are in the KV cache, on `lane`; its parent's lane has no part in it."""
-        parent = node.parent
-        assert parent is not None
-        assert parent.live
-        node.live, node.lane = True, lane
-        parent.n_live += 1
-        if parent.lane != NO_LANE:
-            self._pass_over(parent)
-        self._leaves[lane] = node
-
-    def _pass_over(self, node: Node) -> None:
-        """A leaf is about to get a child: its own lane is not needed to hold it any more."""
-        lane, node.lane = node.lane, NO_LANE
-        del self._leaves[lane]
-        if lane in self._idle:
-            self._release(lane)
-
-    def _release(self, lane: int) -> None:
-        self._idle.pop(lane, None)
-        self.ops.append(Remove(lane, 0))
-        self._cells.give_lane(lane)
-
-    def _move_pin(self, node: Node, to: Node) -> None:
-        node.n_pins -= 1
-        to.n_pins += 1
-
-    def _touch(self, node: Node) -> None:
-        self._tick += 1
-        for above in node.path():
-            above.used = self._tick
-
-    # -- audit --------------------------------------------------------------------------------
-
-    def count(self) -> int:
-        nodes = [node for root in self._roots.values() for node in root.below()]
-        leaves = 0
-        for node in nodes:
-            assert node.parent is not None
-            assert node.tokens, "an empty node"
-            assert node.live or node.cells is not None, (
-                f"node at {node.start}: neither here nor there"
-            )
-            assert not node.live or node.parent.live, f"node at {node.start}: live under a copy"
-            assert node.n_live == sum(child.live for child in node.children.values())
-            leaf = node.live and not node.n_live
-            leaves += leaf
-            assert leaf == (node.lane != NO_LANE), f"node at {node.start}: leaf without a lane"
-            assert not leaf or self._leaves[node.lane] is node
-        assert leaves == len(self._leaves), f"{leaves} leaves, {len(self._leaves)} known"
-        assert self._idle.keys() <= self._leaves.keys(), "an idle lane that holds no leaf"
-        if self._tier is not None:
-            self._tier.check(nodes)
-        return sum(len(node.tokens) for node in nodes if node.live)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mullama.engine import checkpoints
+from mullama.engine.cache import Cache
 from mullama.engine.cells import Cells
 from mullama.engine.disk import Part
 from mullama.engine.disk_tier import WORTH_FETCHING, DiskTier, Fetched
 from mullama.engine.naive import NoCache
 from mullama.engine.pace import Pace
-from mullama.engine.prefix_cache import Cache, PrefixCache
+from mullama.engine.prefix_cache import PrefixCache
 from mullama.engine.radix import NO_LANE, common_length
 from mullama.engine.sequence import Sequence
 from mullama.engine.tiers import HostTier, TierOptions
@@ -79,6 +80,10 @@ class Residents:
         return PrefixCache(self.cells, self.tier, exact=not self.cuts, worth=worth, disk=self._disk)
 
     # -- the disk -----------------------------------------------------------------------------
+
+    def expect(self, sequence: Sequence) -> None:
+        """A sequence has arrived: what it needs should not leave the KV cache meanwhile."""
+        self.cache.want(sequence.tokens, self._shareable(sequence), sequence.job.namespace)
 
     def distrust_disk(self) -> None:
         """Read nothing from disk any more."""

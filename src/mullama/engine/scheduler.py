@@ -163,6 +163,7 @@ class Scheduler:
             sequence = self._new_sequence(job, index, prompt)
             job.sequences.append(sequence)
             self._waiting.push(sequence)
+        self._residents.expect(job.sequences[0])
         self._fetch(job.sequences[0])
         events: list[Event] = [
             Started(job.id, job.n_prompt, request.prompt if options.return_tokens else ())
@@ -262,7 +263,7 @@ class Scheduler:
         for i, chunk in enumerate(plan.chunks):
             sequence = self._residents.running[chunk.key]
             n = len(chunk.tokens) - chunk.n_draft
-            n_streaming += n == 1
+            n_streaming += len(chunk.tokens) if n == 1 else 0  # drafts are rows as well
             n_prompt += n if n > 1 else 0
             events += self._advance(sequence, n, now - seconds)
             if chunk.targets:

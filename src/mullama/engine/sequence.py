@@ -14,10 +14,10 @@ from array import array
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from mullama.engine.cache import Match
 from mullama.engine.detokenizer import Detokenizer
 from mullama.engine.draft_pace import Acceptance
 from mullama.engine.lookup import Lookup
-from mullama.engine.prefix_cache import Match
 from mullama.engine.radix import NO_LANE, Node, tokens_of
 from mullama.types import (
     MAX_SEED,
