@@ -10,7 +10,10 @@ import click
 
 from benchmarks.address import BadAddress
 from benchmarks.commands.engine import engine
+from benchmarks.commands.kills import kills
+from benchmarks.commands.mixed import mixed
 from benchmarks.commands.model import model
+from benchmarks.commands.restart import restart
 from benchmarks.commands.run import run
 from benchmarks.commands.soak import soak
 from benchmarks.commands.start import start
@@ -47,7 +50,7 @@ def _exit(code: int | None) -> None:
         sys.exit(code)
 
 
-for command in (run, start, engine, soak, model):
+for command in (run, start, restart, engine, soak, mixed, kills, model):
     cli.add_command(command)
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -30,13 +32,18 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A streamed completion. `times` is when each piece of text came; seconds of one clock."""
+    """A streamed completion. `times` is when each piece of text came; seconds of one clock.
+
+    `n_computed` is how many tokens of the prompt were not cached; None where the server won't say.
+    """
 
     start: float
     times: tuple[float, ...]
     n_tokens: int
     status: int
     error: str | None
+    n_computed: int | None = None
+    text: str = ""
 
     @property
     def ttft(self) -> float | None:
@@ -47,17 +54,39 @@ class Answer:
         return [later - earlier for earlier, later in pairwise(self.times)]
 
 
+class _ChatDelta(msgspec.Struct):
+    content: str | None = None
+
+
+class Logprobs(msgspec.Struct):
+    """The tokens of an event, and for each the log-probabilities of the likeliest in its place."""
+
+    tokens: list[str]
+    top_logprobs: list[dict[str, float]]
+
+
 class _Choice(msgspec.Struct):
     text: str | None = None
+    delta: _ChatDelta | None = None
+    logprobs: Logprobs | None = None
+
+    @property
+    def new_text(self) -> str:
+        return self.text or (self.delta and self.delta.content) or ""
 
 
 class _Usage(msgspec.Struct):
     completion_tokens: int = 0
 
 
+class _Timings(msgspec.Struct):
+    prompt_n: int | None = None  # tokens of the prompt that were computed
+
+
 class _Event(msgspec.Struct):
     choices: list[_Choice] = []
     usage: _Usage | None = None
+    timings: _Timings | None = None
     error: Any = None
 
 
@@ -94,25 +123,90 @@ def read_answer(recording: Recording) -> Answer:
     """
     reply = read_reply(recording)
     times: list[float] = []
+    texts: list[str] = []
     first: float | None = None
-    n_tokens, error = 0, reply.error
+    n_tokens, n_computed, error = 0, None, reply.error
     try:
         for at, event in _read_events(reply):
             if event.error is not None:
                 error = error or f"error in the stream: {event.error}"[:_SHOWN]
             if event.usage is not None:
                 n_tokens = event.usage.completion_tokens
+            if event.timings is not None:
+                n_computed = event.timings.prompt_n
             if event.choices:
                 first = at if first is None else first
-                if event.choices[0].text:
+                text = event.choices[0].new_text
+                if text:
                     times.append(at)
+                    texts.append(text)
     except msgspec.MsgspecError as bad:
         error = error or f"an event can't be read: {bad}"
     if not times and first is not None:
         times = [first]
     if not times:
         error = error or "no token came"
-    return Answer(recording.start, tuple(times), n_tokens or len(times), reply.status, error)
+    return Answer(
+        recording.start,
+        tuple(times),
+        n_tokens or len(times),
+        reply.status,
+        error,
+        n_computed,
+        "".join(texts),
+    )
+
+
+def calm_gap(streams: Sequence[Recording], end: float) -> float | None:
+    """The median gap in seconds of what the streams had until `end`; None if they had too little.
+
+    Tokens that came together have no gap, and are no measure of what the next one would take.
+    """
+    gaps = [
+        later - earlier
+        for stream in streams
+        for earlier, later in pairwise(read_answer(stream).times)
+        if later <= end and later > earlier
+    ]
+    return median(gaps) if gaps else None
+
+
+def longest_gap(streams: Sequence[Recording], begin: float, end: float) -> float:
+    """The longest wait in seconds for a token, of all waits that touch the time from `begin` to
+    `end`; 0 where there are none."""
+    return max(
+        (
+            later - earlier
+            for stream in streams
+            for earlier, later in pairwise(read_answer(stream).times)
+            if later > begin and earlier < end
+        ),
+        default=0.0,
+    )
+
+
+def shortfall(recording: Recording, text: str) -> float:
+    """How much less likely (in nats) `text` is, where it leaves the answer recorded, than that.
+
+    The answer must be of a completion with log-probabilities. 0 where they are the same, infinite
+    where none of the likely tokens there begins what `text` has.
+    """
+    same = ""
+    for token, top in _likeliest(recording):
+        if text.startswith(same + token):
+            same += token
+            continue
+        others = [value for other, value in top.items() if other and text.startswith(same + other)]
+        return max(top.values()) - max(others) if others else math.inf
+    return 0.0 if same == text else math.inf
+
+
+def _likeliest(recording: Recording) -> Iterator[tuple[str, dict[str, float]]]:
+    for _, event in _read_events(read_reply(recording)):
+        for choice in event.choices:
+            if choice.logprobs is not None:
+                found = choice.logprobs
+                yield from zip(found.tokens, found.top_logprobs, strict=True)
 
 
 def _read_events(reply: Reply) -> Iterator[tuple[float, _Event]]:

@@ -18,6 +18,7 @@ import msgspec
 from benchmarks.address import Address
 
 T = TypeVar("T")
+Fields = dict[str, Any]
 
 MOST_BYTES = 1 << 26  # of one answer
 # Ends a chunked answer, and not a head whose last field is a number.
@@ -47,19 +48,29 @@ class Client:
         self._timeout = timeout
 
     async def complete(
-        self, prompt: Sequence[int], n_out: int, *, into: Recording | None = None
+        self, prompt: Sequence[int], n_out: int, *, into: Recording | None = None, **options: Any
     ) -> Recording:
-        """Stream exactly `n_out` tokens, the most likely ones; `into` can be watched meanwhile."""
+        """Stream exactly `n_out` tokens, the most likely ones; `into` can be watched meanwhile.
+
+        `options` are further fields of the request, or others instead.
+        """
+        body = {"prompt": prompt, "max_tokens": n_out, "ignore_eos": True, **options}
+        return await self._stream("/v1/completions", body, into)
+
+    async def chat(self, text: str, n_out: int, **options: Any) -> Recording:
+        """Stream the answer to a message, until it ends or has `n_out` tokens."""
+        body = {"messages": [{"role": "user", "content": text}], "max_tokens": n_out, **options}
+        return await self._stream("/v1/chat/completions", body, None)
+
+    async def _stream(self, path: str, fields: Fields, into: Recording | None) -> Recording:
         body = {
             "model": self._model,
-            "prompt": prompt,
-            "max_tokens": n_out,
             "temperature": 0,
-            "ignore_eos": True,
             "stream": True,
             "stream_options": {"include_usage": True},
+            **fields,
         }
-        return await self._send(self._post("/v1/completions", body), into or Recording())
+        return await self._send(self._post(path, body), into or Recording())
 
     async def embed(self, texts: Sequence[str]) -> Recording:
         """The vectors of `texts`."""
@@ -69,7 +80,7 @@ class Client:
     async def get(self, path: str) -> Recording:
         return await self._send(self._head("GET", path).encode() + b"\r\n", Recording())
 
-    def _post(self, path: str, body: dict[str, Any]) -> bytes:
+    def _post(self, path: str, body: Fields) -> bytes:
         data = msgspec.json.encode(body)
         fields = f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
         return (self._head("POST", path) + fields).encode() + data

@@ -29,6 +29,12 @@ FIGURES = {
     "gap_p50_ms": Figure("gap p50", "ms", n_digits=2),
     "gap_p99_ms": Figure("gap p99", "ms", n_digits=2),
     "gap_max_ms": Figure("gap max", "ms", n_digits=2),
+    "gap_calm_ms": Figure("gap p50 before", "ms", n_digits=2),
+    "gap_ratio": Figure("gap max over p50", "×", n_digits=2),
+    "gap_calm_ratio": Figure("gap max over p50 before", "×", n_digits=2),
+    "prompt_computed": Figure("prompt computed, mean", "tokens"),
+    "prompt_computed_max": Figure("prompt computed, most", "tokens"),
+    "first_pass_s": Figure("first pass", "s"),
     "tokens_per_s": Figure("tokens", "/s", more_is_better=True),
     "requests_per_s": Figure("requests", "/s", more_is_better=True),
     "texts_per_s": Figure("texts", "/s", more_is_better=True),
@@ -78,6 +84,9 @@ def of_answers(answers: Sequence[Answer], n_out: int, wall: float) -> Outcome:
         figures["gap_mean_ms"] = 1e3 * fmean(gaps)
     figures |= _in_ms("ttft", firsts, p50=0.5, p99=0.99)
     figures |= _in_ms("gap", gaps, p50=0.5, p99=0.99, max=1.0)
+    figures |= _of_prompts([a.n_computed for a in good if a.n_computed is not None])
+    if figures.get("gap_p50_ms"):
+        figures["gap_ratio"] = figures["gap_max_ms"] / figures["gap_p50_ms"]
     return Outcome(figures, tuple(_notes(answers, n_out)), len(answers) - len(good))
 
 
@@ -85,6 +94,12 @@ def _in_ms(name: str, seconds: Sequence[float], **shares: float) -> dict[str, fl
     if not seconds:
         return {}
     return {f"{name}_{word}_ms": 1e3 * percentile(seconds, share) for word, share in shares.items()}
+
+
+def _of_prompts(computed: Sequence[int]) -> dict[str, float]:
+    if not computed:
+        return {}
+    return {"prompt_computed": fmean(computed), "prompt_computed_max": float(max(computed))}
 
 
 def _notes(answers: Sequence[Answer], n_out: int) -> list[str]:

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
+from time import perf_counter
 from typing import Any
 
-from benchmarks.answers import read_answer, vector_error
-from benchmarks.client import Client, Recording
+from benchmarks.answers import calm_gap, read_answer, vector_error
+from benchmarks.client import Client, Fields, Recording
 from benchmarks.figures import Outcome, failures, of_answers, percentile
 
 # Ids below this are often control tokens.
@@ -58,7 +59,10 @@ Run = Callable[[Client, Load], Coroutine[Any, Any, Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`shown` are the figures that matter most. It runs right after `follows` on each server."""
+    """`shown` are the figures that matter most. It runs right after `follows` on each server.
+
+    A `special` one says something only with certain options or models, so it runs where asked for.
+    """
 
     name: str
     about: str
@@ -66,6 +70,7 @@ class Scenario:
     shown: tuple[str, ...]
     follows: str | None = None
     embeds: bool = False
+    special: bool = False
 
 
 # ------------------------------------------------------------------------------- completions
@@ -100,18 +105,37 @@ async def turns(client: Client, load: Load) -> Outcome:
 
 
 async def stall(client: Client, load: Load) -> Outcome:
-    draw, n_out = load.prompts("stall"), load.n(160)
-    streams = [Recording() for _ in range(2)]
-    tasks = [asyncio.create_task(client.complete(draw(64), n_out, into=one)) for one in streams]
-    while not all(
-        task.done() or _n_events(stream) > n_out // 4
-        for task, stream in zip(tasks, streams, strict=True)
-    ):
-        await asyncio.sleep(_LOOK_AGAIN)
-    n_ended = sum(task.done() for task in tasks)
-    long = await client.complete(draw(3072), 1)
-    await asyncio.gather(*tasks)
-    return _with_long(_outcome(streams, n_out), long, n_ended)
+    return await _beside(client, load, "stall", n_streams=2, n_prompts=1, n_prompt=3072)
+
+
+async def crowd(client: Client, load: Load) -> Outcome:
+    return await _beside(client, load, "crowd", n_streams=4, n_prompts=3, n_prompt=3000)
+
+
+async def swap(client: Client, load: Load) -> Outcome:
+    return await _swap(client, load, n_at_once=1)
+
+
+async def swap_busy(client: Client, load: Load) -> Outcome:
+    return await _swap(client, load, n_at_once=4)
+
+
+async def copy(client: Client, load: Load) -> Outcome:
+    """An answer ends where the model ends it, so there is no number of tokens to be reached."""
+    random = load.random("copy")
+    texts = [" ".join(_word(random) for _ in range(40)) for _ in range(load.n(24))]
+    asked = [await client.chat(f'Repeat "{text}"', 320) for text in texts]
+    return _outcome(asked, 1)
+
+
+async def noise(client: Client, load: Load) -> Outcome:
+    """So hot that one token is about as likely as any other."""
+    draw, n_out = load.prompts("noise"), load.n(256)
+    hot: Fields = {"temperature": 20.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+    recordings = [
+        await client.complete(draw(128), n_out, seed=seed, **hot) for seed in range(load.n(4))
+    ]
+    return _outcome(recordings, n_out)
 
 
 async def storm(client: Client, load: Load) -> Outcome:
@@ -131,23 +155,88 @@ async def _with_prefix(client: Client, load: Load, name: str) -> Outcome:
     return await _together(client, [prefix + draw(16) for _ in range(16)], load.n(16))
 
 
+async def _beside(
+    client: Client, load: Load, name: str, *, n_streams: int, n_prompts: int, n_prompt: int
+) -> Outcome:
+    """Long prompts that come together when every stream has a quarter of its tokens."""
+    draw, n_out = load.prompts(name), load.n(160)
+    streams, tasks = await start_streams(client, [draw(64) for _ in range(n_streams)], n_out)
+    n_ended, begin = sum(task.done() for task in tasks), perf_counter()
+    prompts = [draw(n_prompt) for _ in range(n_prompts)]
+    longs = await asyncio.gather(*(client.complete(prompt, 1) for prompt in prompts))
+    await asyncio.gather(*tasks)
+    outcome = _with_long(_outcome(streams, n_out), longs, n_ended)
+    calm = calm_gap(streams, begin)
+    figures = {} if calm is None else {"gap_calm_ms": 1e3 * calm}
+    return replace(outcome, figures=outcome.figures | figures)
+
+
+async def _swap(client: Client, load: Load, *, n_at_once: int) -> Outcome:
+    """Only what comes after the first pass, which nobody can have cached, is measured."""
+    draw, n_out = load.prompts("swap"), load.n(32)
+    histories = [draw(1500) for _ in range(24)]
+    first = [await client.complete(history, 1) for history in histories]
+    recordings = []
+    for _ in range(2):
+        histories = [history + draw(32) for history in histories]
+        requests = [partial(client.complete, history, n_out) for history in histories]
+        recordings += await at_most(n_at_once, requests)
+    return _with_first(_outcome(recordings, n_out), first)
+
+
+async def start_streams(
+    client: Client, prompts: Sequence[Sequence[int]], n_out: int
+) -> tuple[list[Recording], list[asyncio.Task[Recording]]]:
+    """Streams that all have a quarter of their tokens, unless they have ended already."""
+    streams = [Recording() for _ in prompts]
+    tasks = [
+        asyncio.create_task(client.complete(prompt, n_out, into=stream))
+        for prompt, stream in zip(prompts, streams, strict=True)
+    ]
+    while not all(
+        task.done() or _n_events(stream) > n_out // 4
+        for task, stream in zip(tasks, streams, strict=True)
+    ):
+        await asyncio.sleep(_LOOK_AGAIN)
+    return streams, tasks
+
+
 def _n_events(stream: Recording) -> int:
     """So far. A fast server's events arrive several in a piece."""
     return sum(piece.count(b"data:") for _, piece in stream.pieces)
 
 
-def _with_long(outcome: Outcome, long: Recording, n_ended: int) -> Outcome:
-    """The streams' outcome with the long prompt's."""
-    answer = read_answer(long)
-    figures, notes, n_failed = dict(outcome.figures), list(outcome.notes), outcome.n_failed
-    if answer.error is not None:
-        notes.append(f"the long prompt failed with: {answer.error}")
-        n_failed += 1
-    elif answer.ttft is not None:
-        figures["long_ttft_ms"] = 1e3 * answer.ttft
+def _with_long(outcome: Outcome, longs: Sequence[Recording], n_ended: int) -> Outcome:
+    """The streams' outcome with that of the long prompts."""
+    answers = [read_answer(long) for long in longs]
+    figures, notes = dict(outcome.figures), list(outcome.notes)
+    errors = [answer.error for answer in answers if answer.error is not None]
+    notes += (f"a long prompt failed with: {error}" for error in errors)
+    firsts = [answer.ttft for answer in answers if answer.ttft is not None]
+    if firsts and not errors:
+        figures["long_ttft_ms"] = 1e3 * max(firsts)
     if n_ended:
         notes.append(f"{n_ended} streams were over before the long prompt came: gaps say little")
-    return replace(outcome, figures=figures, notes=tuple(notes), n_failed=n_failed)
+    return replace(
+        outcome, figures=figures, notes=tuple(notes), n_failed=outcome.n_failed + len(errors)
+    )
+
+
+def _with_first(outcome: Outcome, first: Sequence[Recording]) -> Outcome:
+    """The outcome with that of a first pass."""
+    errors = [error for one in first if (error := read_answer(one).error) is not None]
+    notes = (failures(errors, len(first)),) if errors else ()
+    return replace(
+        outcome,
+        figures=outcome.figures | {"first_pass_s": _wall(first)},
+        notes=outcome.notes + notes,
+        n_failed=outcome.n_failed + len(errors),
+    )
+
+
+def _word(random: Random) -> str:
+    """Syllables that make no word."""
+    return "".join(random.choice("bdfklmnprst") + random.choice("aeiou") for _ in range(3))
 
 
 def _outcome(recordings: Sequence[Recording], n_out: int) -> Outcome:
@@ -223,13 +312,47 @@ SCENARIOS = {
             "turns",
             "6 users one after another, 5 turns each, their history sent again: 32 out",
             turns,
-            ("ttft_p50_ms", "ttft_p99_ms", "gap_mean_ms", "tokens_per_s", "wall_s"),
+            ("ttft_p50_ms", "ttft_p99_ms", "prompt_computed", "gap_mean_ms", "tokens_per_s"),
+        ),
+        Scenario(
+            "swap",
+            "24 conversations of 1500 tokens take turns, 2 each: 32 more in, 32 out",
+            swap,
+            ("ttft_p50_ms", "ttft_p99_ms", "prompt_computed", "tokens_per_s", "first_pass_s"),
+            special=True,
+        ),
+        Scenario(
+            "swap-busy",
+            "24 conversations of 1500 tokens, 4 of them at once, 2 turns each: 32 more in, 32 out",
+            swap_busy,
+            ("ttft_p50_ms", "ttft_p99_ms", "prompt_computed", "tokens_per_s", "first_pass_s"),
+            special=True,
         ),
         Scenario(
             "stall",
             "3072 tokens come in while 2 clients stream 160 each",
             stall,
             ("gap_p50_ms", "gap_p99_ms", "gap_max_ms", "long_ttft_ms", "tokens_per_s"),
+        ),
+        Scenario(
+            "crowd",
+            "three prompts of 3000 tokens come at once while 4 clients stream 160 each",
+            crowd,
+            ("gap_calm_ms", "gap_p50_ms", "gap_max_ms", "gap_ratio", "long_ttft_ms"),
+        ),
+        Scenario(
+            "copy",
+            "24 chats one after another: an answer repeats 40 words of the question",
+            copy,
+            ("tokens_per_s", "gap_mean_ms"),
+            special=True,
+        ),
+        Scenario(
+            "noise",
+            "one client: 128 tokens in, 256 out, drawn at random",
+            noise,
+            ("tokens_per_s", "gap_mean_ms"),
+            special=True,
         ),
         Scenario(
             "storm",
@@ -247,7 +370,7 @@ SCENARIOS = {
     )
 }
 
-COMPLETIONS = tuple(one.name for one in SCENARIOS.values() if not one.embeds)
+COMPLETIONS = tuple(one.name for one in SCENARIOS.values() if not (one.embeds or one.special))
 EMBEDDINGS = tuple(one.name for one in SCENARIOS.values() if one.embeds)
 
 

@@ -55,10 +55,10 @@ class Command:
         return words
 
 
-def ours() -> Command:
-    """Our server with the defaults that a user gets."""
+def ours(*options: str, name: str = "mullama") -> Command:
+    """Our server with the defaults that a user gets, but for `options`."""
     words = ("serve", "--model", "{model}", "--host", "{host}", "--port", "{port}")
-    return Command("mullama", (sys.executable, "-m", "mullama", *words))
+    return Command(name, (sys.executable, "-m", "mullama", *words, *options))
 
 
 def llama_server(path: Path, *, embeds: bool) -> Command:
@@ -77,6 +77,14 @@ def parse_command(text: str) -> Command:
     if not any("{port}" in word for word in words):
         raise ValueError(f"The command of {name!r} does not say where {{port}} goes.")
     return Command(name.strip(), words)
+
+
+def parse_variant(text: str) -> Command:
+    """`name=options`: our server with these. Raises ValueError."""
+    name, equals, options = text.partition("=")
+    if not equals or not name.strip():
+        raise ValueError(f"{text!r} is no variant; one is 'no drafts=--draft-model none'.")
+    return ours(*shlex.split(options), name=name.strip())
 
 
 class Server:

@@ -172,6 +172,20 @@ def file_type(quantization: str) -> int:
     return int(getattr(C, kinds[quantization.upper()]))
 
 
+def exact(model: Path, folder: Path) -> Path:
+    """A copy of a model with f32 weights, in `folder`. Raises ModelError.
+
+    With quantized weights llama.cpp rounds activations to 8 bits, and how rows are batched decides
+    which way: that alone moves a logit by up to half a nat where the model is unsure. With f32 an
+    answer does not depend on what else is computed, so answers can be compared.
+    """
+    from mullama.llama.lib import C
+
+    out = folder / f"{model.stem}.f32.gguf"
+    quantize(model, out, C.LLAMA_FTYPE_ALL_F32)
+    return out
+
+
 def quantize(source: Path, out: Path, kind: int) -> None:
     """Raises ModelError with llama.cpp's reason."""
     from mullama.llama import log
@@ -179,6 +193,7 @@ def quantize(source: Path, out: Path, kind: int) -> None:
 
     params = C.llama_model_quantize_default_params()
     params.ftype = kind
+    params.allow_requantize = True
     params.nthread = n_cpus()
     with log.capture() as lines:
         code = C.llama_model_quantize(os.fsencode(source), os.fsencode(out), params)

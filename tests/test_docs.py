@@ -15,10 +15,14 @@ import mullama
 from mullama.api.app import create_app
 from mullama.cli import mullama as group
 from mullama.config import ServerOptions
+from mullama.engine.disk import DiskStats, Drop, Miss
+from mullama.engine.misses import Reason
+from mullama.engine.stats import Stats, flat
 from tests.rank_models import write_bert
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+COUNTER_PAGES = ["caching.md", "scheduling.md", "server.md"]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -132,3 +136,11 @@ def test_the_library_page_runs_as_printed(
             exec(compile(text, text, "exec"), namespace)
         else:
             assert capsys.readouterr().out == text
+
+
+def test_every_counter_is_explained() -> None:
+    pages = "".join((ROOT / "docs" / page).read_text() for page in COUNTER_PAGES)
+    for name in flat(Stats(disk=DiskStats())):
+        assert f"`{name}`" in pages or f"`{name.rpartition('.')[0]}.<reason>`" in pages, name
+    for reason in (*Reason, *Drop, *Miss):
+        assert f"`{reason}`" in pages, reason

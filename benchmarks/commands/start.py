@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from benchmarks.commands.settings import (
 )
 from benchmarks.rounds import Results
 from benchmarks.scenarios import COMPLETIONS, EMBEDDINGS, SCENARIOS
-from benchmarks.servers import Command, llama_server, ours, parse_command
+from benchmarks.servers import Command, llama_server, ours, parse_command, parse_variant
 from benchmarks.started import Starting, cold_starts, measure_alone, measure_together
 from mullama.types import ModelInfo, ModelKind
 
@@ -28,11 +29,23 @@ MOST_CELLS = 32768  # of a server's context, where nobody says
 _existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def _commands(_: click.Context, __: click.Parameter, values: Sequence[str]) -> list[Command]:
+def _parsed(parse: Callable[[str], Command]) -> Callable[..., list[Command]]:
+    """An option's callback that makes commands of its values."""
+
+    def commands(_: click.Context, __: click.Parameter, values: Sequence[str]) -> list[Command]:
+        try:
+            return [parse(value) for value in values]
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return commands
+
+
+def _ours(_: click.Context, __: click.Parameter, options: str) -> Command:
     try:
-        return [parse_command(value) for value in values]
+        return ours(*shlex.split(options))
     except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+        raise click.BadParameter(f"{options!r}: {error}.") from error
 
 
 @click.command(short_help="Start servers, measure them, stop them.")
@@ -48,9 +61,25 @@ def _commands(_: click.Context, __: click.Parameter, values: Sequence[str]) -> l
     "--with-command",
     "others",
     multiple=True,
-    callback=_commands,
+    callback=_parsed(parse_command),
     metavar="NAME=COMMAND",
     help="Another server; {model}, {port}, {host} and {context} are filled in. Repeat it.",
+)
+@click.option(
+    "--with-variant",
+    "variants",
+    multiple=True,
+    callback=_parsed(parse_variant),
+    metavar="NAME=OPTIONS",
+    help="Our server once more, with other options instead of --options. Repeat it.",
+)
+@click.option(
+    "--options",
+    "own",
+    default="",
+    callback=_ours,
+    metavar="OPTIONS",
+    help="Options of our server, such as '--context-size {context}'. Default: none.",
 )
 @click.option("--alone", is_flag=True, help="Run one server at a time, started in each round.")
 @click.option(
@@ -74,6 +103,8 @@ def start(
     model: Path,
     peer: Path | None,
     others: list[Command],
+    variants: list[Command],
+    own: Command,
     alone: bool,
     context: int | None,
     patience: float,
@@ -83,8 +114,9 @@ def start(
 ) -> int:
     """Starts our server and its peers on free ports, measures them in turns, and stops them.
 
-    Ours has the defaults that a user gets. Memory is measured too. Only one server at a time has
-    work; with --alone only one runs, since a loaded model takes memory even when it is idle.
+    Ours has the defaults that a user gets, but for --options. Memory is measured too. Only one
+    server at a time has work; with --alone only one runs, since a loaded model takes memory even
+    when it is idle.
 
     \b
     python -m benchmarks start qwen.gguf --with-llama-server path/to/llama-server \\
@@ -94,7 +126,9 @@ def start(
 
     info = read_info(model)
     names = _names_for(info, scenarios)
-    commands = _all_commands(peer, others, embeds=info.kind is ModelKind.EMBED)
+    embeds = info.kind is ModelKind.EMBED
+    peers = [] if peer is None else [llama_server(peer.absolute(), embeds=embeds)]
+    commands = _distinct([own, *peers, *variants, *others])
     timed = tuple(name for name in names if name != COLDSTART)
     plan = settings.plan(timed, min(vocab, info.n_vocab or vocab))
     starting = Starting(model.absolute(), context or _own_context(info), patience, timeout)
@@ -123,10 +157,7 @@ def _names_for(info: ModelInfo, scenarios: tuple[str, ...]) -> tuple[str, ...]:
     return scenarios
 
 
-def _all_commands(peer: Path | None, others: list[Command], *, embeds: bool) -> list[Command]:
-    commands = [ours(), *others]
-    if peer is not None:
-        commands.insert(1, llama_server(peer.absolute(), embeds=embeds))
+def _distinct(commands: list[Command]) -> list[Command]:
     names = [command.name for command in commands]
     if len(set(names)) < len(names):
         raise click.UsageError(f"Servers need different names; these are {', '.join(names)}.")

@@ -130,10 +130,15 @@ class ServerOptions:
         "Seconds that a client may be silent in the middle of sending a request, or take nothing "
         "of its answer.",
     )
+    reasoning_field: str = option(
+        "reasoning_content",
+        "The field of messages that has a model's thoughts: reasoning_content, reasoning or both.",
+    )
     log_level: str = option("info", "debug, info, warning or error.")
 
     def __post_init__(self) -> None:
         _check_types(self)
+        _one_of(self, "reasoning_field", "reasoning_content", "reasoning", "both")
         _at_least(self, 0, "load_wait", "shutdown_timeout")
         _at_least(self, 1, "max_body_mb")
         _one_of(self, "log_level", "debug", "info", "warning", "error")

@@ -56,7 +56,7 @@ INFO = ModelInfo(
     kind=ModelKind.GENERATE,
     pooling=None,
     quantization="Q4_K_M",
-    chat_template="{{ messages }}",
+    chat_template="{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}",
     kv_bytes_per_token=64,
 )
 

@@ -10,12 +10,14 @@ from pydantic import ValidationError
 
 from mullama.api.errors import invalid
 from mullama.api.openai.convert import (
+    CONSTRAINTS,
     MAX_ANSWERS,
     MAX_STOP,
     MAX_STOPS,
     chat_request,
     completion_requests,
     embed_request,
+    from_address,
 )
 from mullama.api.openai.schema import (
     MAX_STOP_TOKENS,
@@ -25,7 +27,15 @@ from mullama.api.openai.schema import (
     EmbeddingBody,
 )
 from mullama.errors import InvalidRequest
-from mullama.types import ChatRequest, CompletionRequest, EmbedRequest, GenerateOptions
+from mullama.text.constraint.wire import FIELDS
+from mullama.types import (
+    ChatRequest,
+    CompletionRequest,
+    Constraint,
+    ConstraintKind,
+    EmbedRequest,
+    GenerateOptions,
+)
 
 HI = {"role": "user", "content": "Hi"}
 
@@ -169,6 +179,25 @@ def test_no_reasoning_is_the_templates_own_switch() -> None:
     explicit = {"enable_thinking": True}
     asked = chat(reasoning_effort="none", chat_template_kwargs=explicit)
     assert asked.template_kwargs == explicit
+
+
+def test_an_effort_is_a_wish_to_think_and_the_templates_own_word() -> None:
+    asked = chat(reasoning_effort="low").template_kwargs
+    assert asked == {"enable_thinking": True, "reasoning_effort": "low"}
+    own = {"reasoning_effort": "deep"}
+    assert chat(reasoning_effort="low", chat_template_kwargs=own).template_kwargs == {
+        "enable_thinking": True,
+        "reasoning_effort": "deep",
+    }
+
+
+def test_thinking_can_be_asked_for_by_its_own_field() -> None:
+    assert chat(enable_thinking=False).template_kwargs == {"enable_thinking": False}
+    both = chat(enable_thinking=False, reasoning_effort="high").template_kwargs
+    assert both["enable_thinking"] is False
+    other = {"enable_thinking": True}
+    error = refusal(chat, enable_thinking=False, chat_template_kwargs=other)
+    assert error.param == "enable_thinking"
 
 
 # ------------------------------------------------------------------------------ options
@@ -418,3 +447,38 @@ def test_the_first_wrong_item_of_a_list_is_enough(wrong: list[Any]) -> None:
 )
 def test_wrong_inputs_are_refused_by_name(fields: dict[str, Any], param: str) -> None:
     assert refusal(embed, **fields).param == param
+
+
+# ------------------------------------------------------------------------------ constraints
+
+
+def test_the_fields_that_constrain_are_those_that_are_read() -> None:
+    assert CONSTRAINTS == FIELDS
+
+
+def test_a_constraint_comes_from_any_of_its_fields() -> None:
+    assert options().constraint is None
+    assert options(response_format={"type": "text"}).constraint is None
+    assert options(grammar=None).constraint is None
+    made = options(guided_regex="[0-9]+").constraint
+    assert made == Constraint(ConstraintKind.REGEX, "[0-9]+")
+    schema = {"type": "object"}
+    asked = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    assert chat(response_format=asked).options.constraint == Constraint.json_schema(schema)
+
+
+def test_two_constraints_at_once_are_refused() -> None:
+    error = refusal(options, guided_regex="a", grammar='root ::= "a"')
+    assert "send one" in error.message
+
+
+def test_a_request_is_its_callers_or_else_its_addresss() -> None:
+    assert from_address(chat(), "10.0.0.1").options.caller == "10.0.0.1"
+    assert from_address(chat(user="ann"), "10.0.0.1").options.caller == "ann"
+
+
+def test_who_waits_how_long_and_apart_from_whom() -> None:
+    asked = options(priority=-2, max_wait=1.5, cache_salt="mine", return_progress=True)
+    assert (asked.priority, asked.max_wait, asked.cache_salt) == (-2, 1.5, "mine")
+    assert not asked.progress  # only a stream has a place for it
+    assert options(return_progress=True, stream=True).progress

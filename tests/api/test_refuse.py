@@ -12,9 +12,6 @@ from mullama.api.openai.refuse import refuse_unsupported
 from mullama.api.openai.schema import ChatBody
 from mullama.errors import InvalidRequest
 
-TOOL = {"type": "function", "function": {"name": "f"}}
-SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
-
 
 def body(**fields: Any) -> ChatBody:
     return ChatBody.model_validate_json(json.dumps({"messages": [], **fields}))
@@ -23,20 +20,6 @@ def body(**fields: Any) -> ChatBody:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("tools", [TOOL]),
-        ("tool_choice", "required"),
-        ("tool_choice", {"type": "function", "function": {"name": "f"}}),
-        ("functions", [{"name": "f"}]),
-        ("function_call", {"name": "f"}),
-        ("response_format", {"type": "json_object"}),
-        ("response_format", SCHEMA),
-        ("grammar", 'root ::= "x"'),
-        ("json_schema", {}),
-        ("structured_outputs", {"regex": "x"}),
-        ("guided_json", {}),
-        ("guided_regex", "x"),
-        ("guided_choice", ["a"]),
-        ("reasoning_effort", "low"),
         ("thinking_budget_tokens", 100),
         ("verbosity", "low"),
         ("modalities", ["text", "audio"]),
@@ -63,13 +46,7 @@ def test_what_would_change_the_answer_is_refused_by_name(name: str, value: Any) 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"tools": []},
-        {"tools": None},
-        {"tool_choice": "none"},
-        {"tool_choice": "auto"},
-        {"functions": []},
         {"response_format": {"type": "text"}},
-        {"reasoning_effort": "none"},
         {"verbosity": "medium"},
         {"modalities": ["text"]},
         {"lora": []},

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
 
-from benchmarks.answers import Answer, read_answer, vector_error
+from benchmarks.answers import Answer, read_answer, shortfall, vector_error
 from benchmarks.client import Recording
 from benchmarks.figures import Outcome, of_answers, percentile
 
@@ -109,6 +110,7 @@ def test_figures_are_of_all_answers_that_came() -> None:
         "gap_p50_ms": 1000.0,
         "gap_p99_ms": 2000.0,
         "gap_max_ms": 2000.0,
+        "gap_ratio": 2.0,
         "ttft_p50_ms": 1000.0,
         "ttft_p99_ms": 3000.0,
     }
@@ -123,3 +125,47 @@ def test_where_all_failed_only_the_time_is_left() -> None:
     assert of_answers([answer(error="x")], 1, 2.0) == Outcome(
         {"wall_s": 2.0}, ("1 of 1 requests failed, the first with: x",), 1
     )
+
+
+def test_what_of_the_prompt_was_computed_is_told_by_the_timings() -> None:
+    last = event(choices=[{"text": ""}], timings={"prompt_n": 7, "cache_n": 100})
+    assert read_answer(recording((11, HEAD + text("a") + last))).n_computed == 7
+    assert read_answer(recording((11, HEAD + text("a")))).n_computed is None
+
+
+def test_a_chat_s_text_is_in_its_deltas() -> None:
+    role, content = ({"delta": delta} for delta in ({"role": "assistant"}, {"content": "hi"}))
+    data = HEAD + event(choices=[role]) + event(choices=[content]) + text(" you")
+    answer = read_answer(recording((11, data)))
+    assert (answer.text, answer.n_tokens) == ("hi you", 2)
+
+
+def likely(token: str, **top: float) -> bytes:
+    return event(choices=[{"text": token, "logprobs": {"tokens": [token], "top_logprobs": [top]}}])
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("ab", 0.0),
+        ("ac", 0.5),
+        ("acx", 0.5),
+        ("az", math.inf),
+        ("b", math.inf),
+        ("a", math.inf),
+    ],
+)
+def test_a_text_falls_short_by_its_first_other_token(said: str, expected: float) -> None:
+    data = HEAD + likely("a", a=-0.1, x=-3.0) + likely("b", b=-1.0, c=-1.5, d=-2.0)
+    assert shortfall(recording((11, data)), said) == pytest.approx(expected)
+
+
+def test_a_prompt_s_figures_are_of_the_answers_that_tell() -> None:
+    answers = [Answer(0.0, (1.0,), 1, 200, None, n_computed) for n_computed in (16, None, 32)]
+    figures = of_answers(answers, 1, 1.0).figures
+    assert (figures["prompt_computed"], figures["prompt_computed_max"]) == (24, 32)
+
+
+def test_the_longest_gap_is_compared_to_the_median() -> None:
+    figures = of_answers([Answer(0.0, (1.0, 2.0, 3.0, 9.0), 4, 200, None)], 4, 9.0).figures
+    assert figures["gap_ratio"] == 6

@@ -8,12 +8,19 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.answers import read_answer
-from benchmarks.client import Client
+from benchmarks.answers import calm_gap, longest_gap, read_answer
+from benchmarks.client import Client, Recording
 from benchmarks.figures import Outcome
-from benchmarks.scenarios import COMPLETIONS, SCENARIOS, Load, groups
+from benchmarks.scenarios import (
+    COMPLETIONS,
+    SCENARIOS,
+    Load,
+    groups,
+)
 from tests.benchmarks.scripted import Body, Script, scripted
 
+_BESIDE = ("stall", "crowd")  # long prompts come beside streams
+_UNTOLD = {"prompt_computed", "gap_ratio"}  # the scripted server won't say, and has no gaps
 PATIENCE = 60.0  # seconds until a request gives up; nothing should come near
 
 
@@ -53,14 +60,18 @@ def until_the_long_prompt() -> Callable[[Body, int], None]:
         ("turns", [(200 + 32 * turn, 32) for turn in range(1, 6) for _ in range(6)]),
         ("stall", [(64, 160), (64, 160), (3072, 1)]),
         ("storm", [(16, 1)] * 200),
+        ("crowd", [(64, 160)] * 4 + [(3000, 1)] * 3),
+        ("noise", [(128, 256)] * 4),
+        ("swap", [(1500, 1)] * 24 + [(1532, 32)] * 24 + [(1564, 32)] * 24),
+        ("swap-busy", [(1500, 1)] * 24 + [(1532, 32)] * 24 + [(1564, 32)] * 24),
     ],
 )
 def test_so_many_tokens_go_in_and_come_out(name: str, expected: list[tuple[int, int]]) -> None:
-    script = Script(before_token=until_the_long_prompt()) if name == "stall" else None
+    script = Script(before_token=until_the_long_prompt()) if name in _BESIDE else None
     script, outcome = play(name, script)
     assert lengths(script) == expected
     assert (outcome.n_failed, outcome.notes) == (0, ())
-    assert set(SCENARIOS[name].shown) <= outcome.figures.keys()
+    assert set(SCENARIOS[name].shown) - _UNTOLD <= outcome.figures.keys()
 
 
 def test_every_request_is_greedy_and_as_long_as_asked() -> None:
@@ -150,7 +161,52 @@ def test_warm_brings_the_burst_along_and_stays_with_it() -> None:
 
 def test_embeddings_are_apart() -> None:
     assert "embed" not in COMPLETIONS
-    assert len(COMPLETIONS) == 7
+    assert len(COMPLETIONS) == 8
+
+
+def test_special_scenarios_run_where_they_are_asked_for() -> None:
+    special = {"swap", "swap-busy", "copy", "noise"}
+    assert not special & set(COMPLETIONS)
+    assert {one.name for one in SCENARIOS.values() if one.special} == special
+
+
+def test_a_conversation_that_takes_turns_sends_what_it_had() -> None:
+    sent = prompts("swap", Load("0", 4000, scale=0.1))
+    for earlier, later in zip(sent, sent[24:], strict=False):
+        assert later[: len(earlier)] == earlier
+
+
+def test_what_is_to_be_copied_is_in_the_question() -> None:
+    script, outcome = play("copy")
+    questions = [body["messages"][0]["content"] for body in script.requests]
+    assert len(questions) == len(set(questions)) == 24
+    assert all(question.count(" ") == 40 for question in questions)
+    assert (outcome.n_failed, outcome.notes) == (0, ())
+
+
+def test_noise_is_drawn_at_random_and_the_same_for_every_server() -> None:
+    bodies = play("noise", load=Load("0", 4000, scale=0.5))[0].requests
+    assert [body["seed"] for body in bodies] == [0, 1]
+    assert all(body["temperature"] > 1 for body in bodies)
+
+
+def stream(*times: float) -> Recording:
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+    event = b'data: {"choices": [{"text": "x"}]}\n\n'
+    return Recording(0.0, [(0.0, head), *((time, event) for time in times)])
+
+
+def test_the_calm_gap_is_the_median_until_something_comes() -> None:
+    assert calm_gap([stream(1, 2, 2, 4, 5, 50)], 10) == 1
+    assert calm_gap([stream(1, 20), stream()], 10) is None
+
+
+def test_the_longest_gap_is_one_that_touches_the_time() -> None:
+    streams = [stream(0, 9, 10, 13, 14), stream(1, 11, 12, 40)]
+    assert longest_gap(streams, 10, 11) == 10
+    assert longest_gap(streams, 11, 12) == 3
+    assert longest_gap(streams, 11, 13) == 28
+    assert longest_gap(streams, 50, 60) == 0
 
 
 @pytest.mark.parametrize("length", range(40, 60))

@@ -13,7 +13,14 @@ import pytest
 
 from benchmarks import coldstart, memory
 from benchmarks.scenarios import Load
-from benchmarks.servers import Command, ServerFailed, parse_command, running
+from benchmarks.servers import (
+    Command,
+    ServerFailed,
+    ours,
+    parse_command,
+    parse_variant,
+    running,
+)
 from tests.benchmarks import scripted
 
 PATIENCE = 60.0
@@ -41,6 +48,18 @@ def test_a_command_s_holes_are_filled_word_by_word() -> None:
 def test_a_command_without_name_words_or_port_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - each has its own words
         parse_command(text)
+
+
+def test_a_variant_is_our_server_with_other_options() -> None:
+    command = parse_variant("calm=--threads 1 --context-size {context}")
+    assert command.name == "calm"
+    assert command.words == (*ours().words, "--threads", "1", "--context-size", "{context}")
+
+
+@pytest.mark.parametrize("text", ["--threads 1", "=--threads 1", "x='"])
+def test_a_variant_without_name_or_with_half_a_word_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - each has its own words
+        parse_variant(text)
 
 
 def test_a_server_is_ready_when_it_is_healthy_and_gone_afterwards() -> None:

@@ -244,14 +244,16 @@ class FakeRunner:
     def _follow(self, chunk: Chunk, held: list[Token]) -> list[Sample]:
         drawn = []
         for n_left in range(chunk.n_draft, -1, -1):
-            sample = self._sample(chunk.key, held[: len(held) - n_left])
+            sample = self._sample(chunk.key, held[: len(held) - n_left], chunk.mask)
             drawn.append(sample)
             if n_left and sample.token != chunk.tokens[-n_left]:
                 break
         return drawn
 
-    def _sample(self, key: int, held: list[Token]) -> Sample:
+    def _sample(self, key: int, held: list[Token], mask: bytes | None) -> Sample:
         assert key in self.samplers, "sampling without a sampler"
+        if mask is not None:  # the first token that may come
+            return Sample(next(t for t in range(N_VOCAB) if mask[t // 8] >> t % 8 & 1), -0.5)
         forced = self.forced.get(key)
         return Sample(forced.pop(0) if forced else self.model(held), -0.5, ((1, -0.5), (2, -1.5)))
 

@@ -181,7 +181,7 @@ def test_the_longest_match_is_found(
     index = index_of(*made)
     for i in removed & {*range(len(made))}:
         index.remove(made[i].key)
-    left = {item.key: item.entry() for item in made if item.key in index}
+    left = {item.key: entry for item in made if (entry := index.get(item.key)) is not None}
     assert len(index) == len(left)
     parts = index.match(ROOT, run(text), len(text), with_state=with_state)
     found = parts[-1].end if parts else 0

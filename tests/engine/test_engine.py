@@ -144,3 +144,5 @@ def test_an_idle_engine_notices_wrong_books(caplog: pytest.LogCaptureFixture) ->
     thread.join(20)
     engine._audit_sometimes()
     assert "audit" in caplog.text
+    stats = engine.stats()
+    assert stats.n_audits_total >= stats.n_audits_failed_total > 0

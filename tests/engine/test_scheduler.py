@@ -370,3 +370,12 @@ def test_everything_works_without_a_cache() -> None:
     for answer in bench.tokens().values():
         assert answer == reference(range(1, 40), 3)
     assert bench.scheduler.snapshot().n_cells_free == bench.runner.n_cells
+
+
+def test_a_prompt_with_a_few_rows_left_stays_within_the_batch() -> None:
+    """A few rows more than a micro-batch were added to it even where a batch is no larger."""
+    bench = Bench(n_cells=1000, n_batch=64, n_ubatch=64)
+    for id in range(1, 8):
+        bench.add(request(id, [id, *range(2, 101)], 2))
+    bench.run()
+    assert max(plan.n_rows for plan in bench.runner.plans) == 64

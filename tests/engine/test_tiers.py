@@ -186,3 +186,36 @@ def test_private_prefixes_do_not_reach_the_disk(tmp_path: Path) -> None:
     it.run()
     with_disk.close()
     assert with_disk.stats().n_writes_total == 0
+
+
+@pytest.mark.parametrize("memory", [MemoryKind.ATTENTION, MemoryKind.RECURRENT])
+def test_a_copy_without_room_to_restore_it_is_computed(memory: MemoryKind) -> None:
+    """A copy that was split is loaded as a whole, and beside its own first half there was not room
+    for all of it: the request waited for ever, though nobody else ran."""
+    it = bench(memory=memory, state_bytes=10)
+    prompt = [3 + i % 80 for i in range(200)]
+    it.add(request(1, prompt, 3))
+    it.run()
+    it.add(request(2, [90, 91, 92], 30))
+    it.run()
+    it.add(request(3, [*prompt[:100], 9, 9], 3))
+    it.run()
+    it.add(request(4, [91, 91, 92], 60))
+    it.run()
+    it.add(request(5, [*prompt, 5, 5], 3))
+    it.run()
+    assert it.tokens()[5, 0] == reference([*prompt, 5, 5], 3)
+    assert it.finished(5).n_cached <= 100
+
+
+def test_what_is_saved_while_nothing_runs_stays_within_the_budget_too() -> None:
+    it = bench(ram=1000)
+    for id in range(1, 6):
+        it.add(request(id, [id, *PROMPT], 2))
+    while it.scheduler.snapshot().n_running or it.scheduler.snapshot().n_waiting:
+        it.step()
+    it.run()
+    assert it.scheduler.snapshot().n_host_bytes <= 1000
+    tier = it.scheduler._residents.tier
+    assert tier is not None
+    assert tier.n_bytes == sum(blob.n_bytes for blob in tier._users)

@@ -19,6 +19,7 @@ from mullama.errors import (
 )
 from mullama.host.running import RunningModel
 from mullama.types import (
+    ChatRequest,
     CompletionRequest,
     Delta,
     EmbedRequest,
@@ -50,7 +51,7 @@ class Harness:
             crashed=self.crashes.put,
         )
 
-    def submit(self, id: int, request: CompletionRequest) -> None:
+    def submit(self, id: int, request: ChatRequest | CompletionRequest) -> None:
         self.running.submit(self.running.prepare(id, request))
 
     def until_end(self) -> Iterator[Event]:
@@ -89,6 +90,14 @@ def test_a_prompt_in_tokens_comes_with_its_text(harness: Harness) -> None:
     harness.submit(5, completion((3, 4)))
     events = list(harness.until_end())
     assert events[0] == Started(5, 2, prompt_text=Vocab().detokenize((3, 4)))
+
+
+def test_a_chat_with_marks_starts_with_what_its_prompt_has_opened(harness: Harness) -> None:
+    messages = ({"role": "user", "content": "Hi"},)
+    harness.submit(5, ChatRequest(messages, options(max_tokens=2), marks=("x",)))
+    started = next(harness.until_end())
+    assert isinstance(started, Started)
+    assert started.opened == "assistant:"
 
 
 def test_a_prompt_that_can_never_fit_is_refused_at_once(harness: Harness) -> None:

@@ -176,6 +176,7 @@ def test_a_cancelled_request_ends(server: Server) -> None:
     runner.gate.clear()
     server.send(frames.Complete(1, completion(max_tokens=None)))
     assert runner.entered.wait(TIMEOUT)  # it is in the middle of a step
+    assert isinstance(server.read(), frames.Events)  # that it has started
     server.send(frames.Cancel(1), frames.Cancel(77), frames.Count())
     assert isinstance(server.read(), frames.Counted)  # the cancels were read
     runner.gate.set()

@@ -73,6 +73,13 @@ def test_the_npm_package(script: list[str], live_server: LiveServer) -> None:
         == (facts["whole"]["usage"]["completion_tokens"])
     )
     assert facts["accumulated"]["text"] == facts["whole"]["text"]
+    whole, streamed = facts["called"]
+    assert {**streamed, "content": streamed["content"] or None} == whole
+    if live_server.stage is None:  # a model, which calls
+        assert whole["reason"] == "tool_calls"
+        ((name, arguments),) = whole["calls"]
+        assert (name, json.loads(arguments)) == ("get_weather", {"city": "Paris"})
+        assert whole["named"]
     assert facts["completion"]["indexes"] == [0, 1]
     for encoded, numbers in zip(*facts["embeddings"].values(), strict=True):
         assert encoded == pytest.approx(numbers, abs=1e-6)

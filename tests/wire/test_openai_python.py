@@ -128,8 +128,10 @@ def test_a_wrong_request(sdk: OpenAI, live_server: LiveServer) -> None:
     assert caught.value.type == "invalid_request_error"
     tools: Any = [{"type": "function", "function": {"name": "f"}}]
     with pytest.raises(openai.BadRequestError) as caught:
-        sdk.chat.completions.create(model=live_server.chat, messages=HI, tools=tools)
-    assert caught.value.param == "tools"
+        sdk.chat.completions.create(
+            model=live_server.chat, messages=HI, tools=tools, tool_choice="required"
+        )
+    assert caught.value.param == "tool_choice"
 
 
 def test_the_asynchronous_client(live_server: LiveServer) -> None:

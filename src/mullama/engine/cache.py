@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable
 from typing import NamedTuple, Protocol
 
 from mullama.engine.disk_tier import Fetched
+from mullama.engine.misses import Shortfall
 from mullama.engine.radix import Node
 from mullama.types import Op
 
@@ -40,12 +41,22 @@ class Cache(Protocol):
         """The longest usable prefix of `tokens[:limit]`, live and in all; changes nothing."""
         ...
 
+    def explain(
+        self, tokens: array[int], limit: int, namespace: Hashable, n_cached: int
+    ) -> Shortfall:
+        """Why no more than `n_cached` of `tokens[:limit]` was found just now."""
+        ...
+
     def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Match:
         """Share the longest live prefix of `tokens[:limit]` with `lane`, and pin it."""
         ...
 
     def restore(self, match: Match, lane: int) -> Match:
         """Put the next piece on the way to the goal back, on `lane`."""
+        ...
+
+    def forget(self, match: Match) -> None:
+        """Drop the copies on the way from a match's node to its goal; nobody may hold them."""
         ...
 
     def extend(self, node: Node, lane: int, tokens: array[int], n: int) -> Node:

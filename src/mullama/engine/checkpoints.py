@@ -40,10 +40,10 @@ def places(prompt: array[int], ends: Collection[Token], every: int, *, last: boo
     wanted = sorted({*message_ends, *range(every, n - 1, every), n - 1} - {0})
     chosen: list[int] = []
     for place in wanted:
-        if place in message_ends and chosen and place - chosen[-1] < CLOSE:
-            chosen[-1] = place  # what is shared ends with a message
-        elif not chosen or place - chosen[-1] >= CLOSE:
+        if not chosen or place - chosen[-1] >= CLOSE:
             chosen.append(place)
+        elif place in message_ends and chosen[-1] not in message_ends:
+            chosen[-1] = place  # what is shared ends with a message
     if last and n > 1 and n - 1 not in chosen:
         chosen.append(n - 1)
     return chosen

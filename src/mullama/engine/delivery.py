@@ -32,6 +32,10 @@ class Delivery:
         self._vocab = vocab
         self._eog = tuple(vocab.eog)
 
+    def shown(self, token: Token) -> str:
+        """A token for people: its text in quotes, control tokens too."""
+        return repr(self._vocab.piece(token, special=True).decode(errors="replace"))
+
     def banned(self, sequence: Sequence) -> Seq[Token]:
         """Tokens that may not come next: those that would end the answer too soon."""
         options = sequence.job.options
@@ -49,10 +53,11 @@ class Delivery:
         sequence.last_token = now
         if sequence.first_token is None:
             sequence.first_token = now
+        shown = token in options.shown
         if token in options.stop_tokens or (token in self._eog and not options.ignore_eos):
-            return [], FinishReason.STOP
+            return self._last_mark(sequence, token) if shown else [], FinishReason.STOP
         text, items = sequence.detokenizer.feed(
-            self._vocab.piece(token, special=options.special),
+            self._vocab.piece(token, special=shown or options.special),
             self._item(options, sample),
             stops=sequence.n_generated >= options.min_tokens,
         )
@@ -62,6 +67,11 @@ class Delivery:
         if sequence.n_generated >= sequence.max_tokens:
             return events, FinishReason.LENGTH
         return events, None
+
+    def _last_mark(self, sequence: Sequence, token: Token) -> list[Event]:
+        """The text of a token that ends the answer and is to be seen."""
+        piece = self._vocab.piece(token, special=True)
+        return self._delta(sequence, *sequence.detokenizer.feed(piece, stops=False))
 
     def finish(self, sequence: Sequence, reason: FinishReason) -> list[Event]:
         """The text that was held back, and the answer's accounts."""

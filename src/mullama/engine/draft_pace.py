@@ -94,7 +94,7 @@ class StepCosts:
     """Seconds of a step by its rows: measured ones, and straight lines between them."""
 
     def __init__(self, stale: int = STALE) -> None:
-        """A measurement is forgotten after `stale` others."""
+        """A measurement is forgotten after `stale` others for each of its rows."""
         self._stale = stale
         self._sizes: dict[int, _Size] = {}
         self._tick = 0
@@ -144,7 +144,7 @@ class StepCosts:
         self._sizes = {
             key: size
             for key, size in sorted(self._sizes.items())
-            if self._tick - size.tick < STALE * size.n_rows
+            if self._tick - size.tick < self._stale * size.n_rows
         }
         self._rows = [size.n_rows for size in self._sizes.values()]
         self._seconds = [size.seconds for size in self._sizes.values()]

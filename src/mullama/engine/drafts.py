@@ -58,6 +58,8 @@ class Drafts:
     def _room(self, sequence: Sequence) -> int:
         """Tokens that a draft may have: the last one wanted needs no row, and what is banned must
         not change on the way."""
+        if sequence.matcher is not None:  # each row would need a mask of its own
+            return 0
         if sequence.n_generated < sequence.job.options.min_tokens:
             return 0
         return min(self._most, sequence.max_tokens - sequence.n_generated - 1)

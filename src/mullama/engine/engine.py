@@ -54,6 +54,7 @@ class Engine:
         self._wake = Condition()
         self._closed = False
         self._audited = clock()
+        self._n_audits = self._n_audits_failed = 0
 
     @property
     def n_ctx(self) -> int:
@@ -85,7 +86,13 @@ class Engine:
 
     def stats(self) -> Stats:
         """A copy of the counters."""
-        return replace(self._scheduler.snapshot())
+        stats = self._scheduler.snapshot()
+        return replace(
+            stats,
+            n_prefixes_total=stats.n_prefixes_total.copy(),
+            n_audits_total=self._n_audits,
+            n_audits_failed_total=self._n_audits_failed,
+        )
 
     def close(self) -> None:
         """Make `run` return soon. Requests that have not ended fail."""
@@ -118,17 +125,15 @@ class Engine:
             self._emit_all(self._drain() + self._scheduler.fail_all(error))
 
     def step(self) -> bool:
-        """One step; False if there was nothing to do."""
-        events = self._drain()
-        events += self._scheduler.expire()
+        """One step; False if there was nothing to do. What happened since the last one is told
+        before it computes, which may take long."""
+        self._emit_all(self._drain() + self._scheduler.expire())
         plan = self._scheduler.plan() if self._scheduler.has_work else Plan()
         if plan.is_empty:
-            self._emit_all(events)
             return False
         begin = self._clock()
         output = self._runner.execute(plan)
-        events += self._scheduler.apply(plan, output, self._clock() - begin)
-        self._emit_all(events)
+        self._emit_all(self._scheduler.apply(plan, output, self._clock() - begin))
         return True
 
     def audit(self) -> None:
@@ -152,9 +157,11 @@ class Engine:
         if now - self._audited < AUDIT_SECONDS:
             return
         self._audited = now
+        self._n_audits += 1
         try:
             self.audit()
         except AssertionError:
+            self._n_audits_failed += 1
             log.exception("the audit of the KV cache's books failed")
 
     def _drain(self) -> list[Event]:

@@ -10,7 +10,7 @@ Which nodes are worth their place is `prefix_cache`'s business.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator
 
 from mullama.engine.cells import Cells
 from mullama.engine.radix import NO_LANE, Node, split, tokens_of
@@ -38,6 +38,10 @@ class LiveTree:
     @property
     def n_idle(self) -> int:
         return len(self._idle)
+
+    def n_pinned(self, nodes: Iterable[Node]) -> int:
+        pinned = {id(above): len(above.tokens) for node in nodes for above in node.path()}
+        return sum(pinned.values())
 
     # -- nodes --------------------------------------------------------------------------------
 
@@ -73,6 +77,7 @@ class LiveTree:
         bare = node.cells is None and node.state is None and not node.children
         if bare and node.lane == lane and node.n_pins == 1:  # our own leaf, nobody else's place
             node.tokens.extend(tokens)
+            node.gone.clear()  # it was of the end before
             return node
         leaf = Node(node, tokens, node.end, live=False)
         node.children[tokens[0]] = leaf
@@ -116,6 +121,11 @@ class LiveTree:
             parent.lane = lane
             self._leaves[lane] = parent
             self.ops.append(Remove(lane, parent.end))
+
+    def _unpinned(self) -> Iterator[Node]:
+        """The live leaves that may be evicted."""
+        leaves = (self._leaves[lane] for lane in self._idle)
+        return (leaf for leaf in leaves if not leaf.n_pins)
 
     def _pass_over(self, node: Node) -> None:
         """A leaf is about to get a child: its own lane is not needed to hold it any more."""

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterable
 from mullama.engine.cache import Match
 from mullama.engine.cells import Cells
 from mullama.engine.disk_tier import Fetched
+from mullama.engine.misses import Reason, Shortfall
 from mullama.engine.radix import Node, tokens_of
 from mullama.types import Op, Remove
 
@@ -32,11 +33,18 @@ class NoCache:
     def peek(self, tokens: array[int], limit: int, namespace: Hashable) -> tuple[int, int]:
         return 0, 0
 
+    def explain(
+        self, tokens: array[int], limit: int, namespace: Hashable, n_cached: int
+    ) -> Shortfall:
+        return Shortfall(Reason.UNSHARED, 0)
+
     def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Match:
         return Match(Node(None, tokens_of(()), 0))
 
     def restore(self, match: Match, lane: int) -> Match:
         return match
+
+    def forget(self, match: Match) -> None: ...
 
     def extend(self, node: Node, lane: int, tokens: array[int], n: int) -> Node:
         return node

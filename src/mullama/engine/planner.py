@@ -22,8 +22,11 @@ fits, since one that could not was refused when it came.
 
 from __future__ import annotations
 
+import logging
+
 from mullama.engine.delivery import Delivery
 from mullama.engine.drafts import Drafts
+from mullama.engine.misses import describe
 from mullama.engine.pace import Pace
 from mullama.engine.queue import FairQueue
 from mullama.engine.radix import NO_LANE
@@ -31,6 +34,8 @@ from mullama.engine.residents import Residents
 from mullama.engine.sequence import Sequence
 from mullama.engine.stats import Stats
 from mullama.types import Chunk, OpenSampler, Plan, Runner
+
+log = logging.getLogger("mullama.engine")
 
 # From about here on a row costs the same in a small batch as in a large one.
 EFFICIENT_ROWS = 256
@@ -91,8 +96,10 @@ class Planner:
         return self._residents.cells.n_planned
 
     def _plan_alone(self, plan: Plan, sequence: Sequence) -> None:
-        if not self._restored(sequence):
-            return
+        while not self._restored(sequence):
+            if self._n_bytes <= 0:
+                return
+            self._make_way(plan, sequence)
         n = min(sequence.todo, self._n_ubatch, self._row_limit)
         while not self._residents.make_room(n) and self.preempt(plan, besides=sequence):
             pass
@@ -114,16 +121,17 @@ class Planner:
         self._drafts.lengthen(plan, self._residents.running, n_cells)
 
     def _plan_streaming(self, plan: Plan) -> int:
-        """A row for every sequence that needs just one; returns how many of them stream."""
+        """The row, or the few, that every stream needs; returns how many of them stream."""
         n_streaming = 0
         for sequence in list(self._residents.running.values()):
-            if sequence.todo != 1 or self._planned >= self._row_limit:
+            n = sequence.todo
+            if not sequence.streams or self._planned + n > self._row_limit:
                 continue
-            while not self._residents.make_room(1) and self.preempt(plan):
+            while not self._residents.make_room(n) and self.preempt(plan):
                 pass
-            if sequence.lane == NO_LANE or not self._residents.make_room(1):
+            if sequence.lane == NO_LANE or not self._residents.make_room(n):
                 continue  # it was the one to be preempted
-            self._add_chunk(plan, sequence, 1)
+            self._add_chunk(plan, sequence, n)
             n_streaming += sequence.n_generated > 0
         return n_streaming
 
@@ -137,10 +145,11 @@ class Planner:
 
     def _plan_prompts(self, plan: Plan, budget: int) -> int:
         """Chunks for running sequences that need more than one row; returns the budget left."""
+        planned = {chunk.key for chunk in plan.chunks}
         for sequence in list(self._residents.running.values()):
             if budget <= 0:
                 break
-            if sequence.todo > 1 and sequence.lane != NO_LANE:
+            if sequence.key not in planned and sequence.todo > 1 and sequence.lane != NO_LANE:
                 budget = self._plan_chunk(plan, sequence, budget)
         return budget
 
@@ -159,10 +168,16 @@ class Planner:
         return budget - n
 
     def _try_again(self, plan: Plan, sequence: Sequence, budget: int) -> int:
-        """There was no cell for a sequence: rather it than a younger one, if nobody else runs."""
-        if self._n_bytes > 0 and not self._planned and self.preempt(plan, besides=sequence):
+        """There was no cell for a sequence: rather it than a younger one, if nobody has rows."""
+        if self._n_bytes <= 0:
+            return budget
+        if not self._planned and self._make_way(plan, sequence):
             return self._plan_chunk(plan, sequence, budget)
-        return 0 if self._n_bytes > 0 else budget
+        return 0
+
+    def _make_way(self, plan: Plan, sequence: Sequence) -> bool:
+        """Push another sequence back, or else do without what there is no room to restore."""
+        return self.preempt(plan, besides=sequence) or self._residents.give_up(sequence)
 
     def _restored(self, sequence: Sequence) -> bool:
         """Put the sequence's prefix back, as far as this step may; whether all of it is there."""
@@ -181,11 +196,12 @@ class Planner:
             return min(todo, budget)
         if sequence.first_computed is None:
             return todo % budget or budget
-        return todo if todo - budget < self._n_tile - self._planned else budget
+        a_few_left = todo - budget < self._n_tile - self._planned
+        return todo if a_few_left and todo <= self._row_limit - self._planned else budget
 
     @property
     def _n_catching_up(self) -> int:
-        return sum(sequence.todo > 1 for sequence in self._residents.running.values())
+        return sum(not sequence.streams for sequence in self._residents.running.values())
 
     def _add_chunk(self, plan: Plan, sequence: Sequence, n: int) -> None:
         begin, end = sequence.n_computed, sequence.n_computed + n
@@ -200,6 +216,9 @@ class Planner:
             logprobs=options.logprobs,
             banned=self._delivery.banned(sequence),
         )
+        if chunk.sample:
+            chunk.mask = sequence.mask
+            chunk.unseen = sequence.tokens[len(sequence.tokens) - sequence.n_unseen :]
         if options.prompt_logprobs and not sequence.index and begin < sequence.job.n_prompt:
             chunk.targets = sequence.tokens[begin + 1 : min(end + 1, sequence.job.n_prompt)]
         plan.chunks.append(chunk)
@@ -231,6 +250,16 @@ class Planner:
             sequence.n_restored = sequence.goal_end - sequence.n_computed
             self._stats.n_cached_tokens_total += sequence.n_cached
             self._stats.n_restored_tokens_total += sequence.n_restored
+            if not sequence.index:
+                self._explain(sequence)
+
+    def _explain(self, sequence: Sequence) -> None:
+        """Count why no more of a request's prompt was cached, and tell those who debug."""
+        found = self._residents.explain(sequence)
+        self._stats.n_prefixes_total[found.reason] += 1
+        if log.isEnabledFor(logging.DEBUG):
+            tokens, n_cached = sequence.tokens, sequence.n_cached
+            log.debug(describe(sequence.job.id, found, tokens, n_cached, self._delivery.shown))
 
     def preempt(self, plan: Plan, besides: Sequence | None = None) -> bool:
         """Push the youngest running sequence of the lowest class back to the queue's head; False if

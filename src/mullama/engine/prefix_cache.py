@@ -35,10 +35,14 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable
+from itertools import islice
 
+from mullama.engine.cache import Match
 from mullama.engine.cells import Cells
 from mullama.engine.disk_tier import DiskTier, Fetched
+from mullama.engine.live_tree import LiveTree
+from mullama.engine.misses import Reason, Shortfall, is_longer_in, shortfall
 from mullama.engine.radix import Node, common_length, unlink, walk
 from mullama.engine.tiers import HostTier
 from mullama.types import Blob, Copy, Load, LoadState, Remove, Save, SaveState
@@ -49,6 +53,10 @@ EVICT_AT_LEAST = 64
 WORTH_SPLITTING = 32
 # Steps for which a prefix stays in the KV cache when a request that arrived wants it.
 STEPS_WANTED = 16
+
+
+# Other namespaces, the newest, in which a prefix that is missing is looked for.
+MOST_OTHERS = 64
 
 
 class PrefixCache(LiveTree):
@@ -85,6 +93,24 @@ class PrefixCache(LiveTree):
             n_live += overlap if child.live else 0
         return n_live, n_all
 
+    def explain(
+        self, tokens: array[int], limit: int, namespace: Hashable, n_cached: int
+    ) -> Shortfall:
+        node, child, overlap = walk(self._root(namespace), tokens, limit)
+        n_known = node.end + overlap
+        n_usable = self._usable(node).end if self.exact else n_known
+        if n_cached < n_usable:
+            return Shortfall(Reason.NOT_WORTH, n_known)
+        if n_usable < n_known:
+            return Shortfall(Reason.NO_CHECKPOINT, n_known)
+        if n_known == limit:
+            return Shortfall(Reason.WHOLE, n_known)
+        found = shortfall(node, child, overlap, tokens)
+        others = islice(reversed(self._roots.values()), MOST_OTHERS)
+        if found.reason is not Reason.EVICTED and is_longer_in(others, tokens, limit, n_known):
+            return Shortfall(Reason.OTHER_NAMESPACE, n_known)
+        return found
+
     def attach(self, lane: int, tokens: array[int], limit: int, namespace: Hashable) -> Match:
         node, child, overlap = walk(self._root(namespace), tokens, limit)
         if child is not None and self._is_worth_splitting(child, overlap):
@@ -119,6 +145,16 @@ class PrefixCache(LiveTree):
         if self.exact and goal.state is not None:
             self.ops.append(LoadState(goal.state, lane))
         return Match(node)
+
+    def forget(self, match: Match) -> None:
+        node, goal = match
+        assert goal is not None
+        assert self._tier is not None
+        first = node.child_towards(goal)
+        for below in (first, *first.below()):
+            assert not below.n_holds
+            self._tier.forget(below)
+        unlink(first)
 
     def extend(self, node: Node, lane: int, tokens: array[int], n: int) -> Node:
         start = node
@@ -194,6 +230,16 @@ class PrefixCache(LiveTree):
             return False
         return not self.exact or node.state is not None or bool(node.children)
 
+    def _save_in_pieces(self, node: Node, tier: HostTier) -> list[Node]:
+        """Copy all of a node, so that it comes back piece by piece; the parts that it became."""
+        parts = []
+        while len(node.tokens) > tier.piece:
+            parts.append(self._split(node, tier.piece))
+        parts.append(node)
+        for part in parts:
+            self._save(part, tier)
+        return parts
+
     def _save(self, node: Node, tier: HostTier) -> None:
         blob = tier.save_cells(node)
         self.ops.append(Save(node.holder(), blob))
@@ -201,13 +247,19 @@ class PrefixCache(LiveTree):
 
     def written(self) -> None:
         to_write, self._to_write = self._to_write, []
-        if self._disk is None:
+        if self._disk is not None:
+            for node, blob in to_write:
+                self._write(self._disk, node, blob)
+        if self._tier is None:
             return
-        for node, blob in to_write:
-            if blob is node.state:
-                self._disk.save_state(node)
-            elif node.end == blob.end and (root := self._top(node)) in self._namespaces:
-                self._disk.save(self._namespaces[root], node, blob)
+        for node in self._tier.over_budget():
+            self._forget(node)
+
+    def _write(self, disk: DiskTier, node: Node, blob: Blob) -> None:
+        if blob is node.state:
+            disk.save_state(node)
+        elif node.end == blob.end and (root := self._top(node)) in self._namespaces:
+            disk.save(self._namespaces[root], node, blob)
 
     def insert(self, tokens: array[int], namespace: Hashable, fetched: Fetched) -> bool:
         part, cells, state = fetched
@@ -234,8 +286,6 @@ class PrefixCache(LiveTree):
         self._step += 1
         if self._tier is None:
             return
-        for node in self._tier.over_budget():
-            self._forget(node)
         for lane, until in list(self._idle.items()):
             while self._step > until and lane in self._idle:
                 leaf = self._leaves[lane]
@@ -279,10 +329,6 @@ class PrefixCache(LiveTree):
             self._evict_leaf(min(older, key=lambda leaf: len(leaf.tokens)))
         return True
 
-    def n_pinned(self, nodes: Iterable[Node]) -> int:
-        pinned = {id(above): len(above.tokens) for node in nodes for above in node.path()}
-        return sum(pinned.values())
-
     def drop(self, namespace: Hashable) -> None:
         root = self._roots.get(namespace)
         if root is None:
@@ -302,29 +348,28 @@ class PrefixCache(LiveTree):
         for namespace in list(self._roots):
             self.drop(namespace)
 
-    def _unpinned(self) -> Iterator[Node]:
-        """The live leaves that may be evicted."""
-        leaves = (self._leaves[lane] for lane in self._idle)
-        return (leaf for leaf in leaves if not leaf.n_pins)
-
     def _trim(self, leaf: Node, n: int) -> int:
         """Evict the last `n` tokens of an unpinned leaf, all of it if no more are left."""
         if n < len(leaf.tokens) and not self.exact:
             self._split(leaf, len(leaf.tokens) - n)
-        self._evict_leaf(leaf)
-        return len(leaf.tokens)
+        return self._evict_leaf(leaf)
 
-    def _evict_leaf(self, leaf: Node) -> None:
-        """Take an unpinned leaf out of the KV cache; its node stays if it has a copy."""
+    def _evict_leaf(self, leaf: Node) -> int:
+        """Take an unpinned leaf out of the KV cache; its node stays if it has a copy. Returns how
+        many cells are free."""
+        n = len(leaf.tokens)
+        parts = [leaf]
         if leaf.cells is None and self._tier is not None and self._keeps(leaf):
-            self._save(leaf, self._tier)
-        self.n_evicted += len(leaf.tokens)
-        self._take_out(leaf)
+            parts = self._save_in_pieces(leaf, self._tier)
+        for part in reversed(parts):
+            self._take_out(part)
+        self.n_evicted += n
         if leaf.cells is None:
             for below in leaf.below():
                 self._lose(below)
             self._lose(leaf)
             unlink(leaf)
+        return n
 
     def _lose(self, node: Node) -> None:
         if self._tier is not None:

@@ -22,6 +22,9 @@ from dataclasses import dataclass, field
 from mullama.types import Blob, Token
 
 NO_LANE = -1
+# What a node remembers of children that were evicted: so many beginnings, of so many tokens each.
+MOST_GONE = 32
+GONE_TOKENS = 16
 
 
 def tokens_of(values: Iterable[Token]) -> array[int]:
@@ -62,6 +65,7 @@ class Node:
     state: Blob | None = None
     key: bytes | None = None  # of the segment on disk that has its end
     children: dict[Token, Node] = field(default_factory=dict)
+    gone: dict[Token, array[int]] = field(default_factory=dict)  # how evicted children began
 
     @property
     def end(self) -> int:
@@ -148,8 +152,14 @@ def split(node: Node, n: int) -> Node:
 
 
 def unlink(node: Node) -> None:
-    """Take a node that is not live, and all below it, out of the tree."""
-    assert node.parent is not None
+    """Take a node that is not live, and all below it, out of the tree; its parent remembers how it
+    began."""
+    parent, first = node.parent, node.tokens[0]
+    assert parent is not None
     assert not node.live
-    del node.parent.children[node.tokens[0]]
+    del parent.children[first]
+    parent.gone.pop(first, None)  # the newest is the last
+    parent.gone[first] = node.tokens[:GONE_TOKENS]
+    if len(parent.gone) > MOST_GONE:
+        del parent.gone[next(iter(parent.gone))]
     node.parent = None

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from mullama.engine import checkpoints
 from mullama.engine.cache import Cache
 from mullama.engine.cells import Cells
-from mullama.engine.disk import Part
+from mullama.engine.disk import DiskStats, Part
 from mullama.engine.disk_tier import WORTH_FETCHING, DiskTier, Fetched
+from mullama.engine.misses import Reason, Shortfall
 from mullama.engine.naive import NoCache
 from mullama.engine.pace import Pace
 from mullama.engine.prefix_cache import PrefixCache
@@ -90,6 +91,10 @@ class Residents:
         if self._disk is not None:
             self._disk.distrust()
 
+    def disk_stats(self) -> DiskStats | None:
+        """The disk tier's counters, if there is one."""
+        return None if self._disk is None else self._disk.stats()
+
     def look_up(self, sequence: Sequence) -> tuple[Part, ...]:
         """The parts of its prefix that are worth fetching from disk before it starts."""
         if self._disk is None or self.tier is None or sequence.job.is_private:
@@ -101,7 +106,7 @@ class Residents:
         parts = tuple(part for part in parts if part.end > n_known)
         n_new = parts[-1].end - n_known if parts else 0
         n_bytes = sum(part.entry.n_bytes for part in parts)
-        if n_new < WORTH_FETCHING or n_bytes > self.tier.max_bytes // 2:
+        if n_new < WORTH_FETCHING or n_bytes > self.tier.max_bytes:
             return ()
         seconds = n_bytes / self._disk.read_bytes_per_second
         return parts if self._pace.worth_reading(n_new, n_bytes, seconds) else ()
@@ -147,6 +152,13 @@ class Residents:
             sequence.checkpoints = [place for place in places if place > begin]
         self.running[sequence.key] = sequence
 
+    def explain(self, sequence: Sequence) -> Shortfall:
+        """Why no more of a sequence that has just started was cached."""
+        job, limit = sequence.job, self._shareable(sequence)
+        if job.is_private:
+            return Shortfall(Reason.UNSHARED, 0)
+        return self.cache.explain(sequence.tokens, limit, job.namespace, sequence.goal_end)
+
     def restore(self, sequence: Sequence, n_bytes: int) -> int:
         """Put back about `n_bytes` of the sequence's prefix, as far as cells are free. Returns how
         many bytes are left, 0 or less if the prefix is not complete for want of them."""
@@ -159,6 +171,19 @@ class Residents:
             sequence.match = self.cache.restore(sequence.match, sequence.lane)
             sequence.n_computed = sequence.node.end
         return n_bytes
+
+    def give_up(self, sequence: Sequence) -> bool:
+        """Compute what can't be put back: a copy is loaded as a whole, and may need more room than
+        there is beside the sequence, even where nobody else runs. False if all is back."""
+        match = sequence.match
+        if match.goal is None:
+            return False
+        self.abandon(sequence)
+        self.cache.forget(match)
+        self.cache.free_lane()
+        self.start(sequence)
+        sequence.recount(sequence.goal_end)
+        return True
 
     def advance(self, sequence: Sequence, n: int) -> None:
         """`n` more rows are computed; a prompt's are shared from now on."""
@@ -222,7 +247,7 @@ class Residents:
     def _coming(self, sequence: Sequence, limit: int) -> Iterator[int]:
         """The lengths of its prefix that running sequences are about to share."""
         for running in self.running.values():
-            if running.todo <= 1 or running.job.namespace != sequence.job.namespace:
+            if running.streams or running.job.namespace != sequence.job.namespace:
                 continue
             common = common_length(running.tokens, sequence.tokens, 0, limit)
             if self.cache.exact:

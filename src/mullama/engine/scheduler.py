@@ -38,6 +38,7 @@ from mullama.types import (
     Failed,
     FinishReason,
     GenerateRequest,
+    Matcher,
     Plan,
     PromptScored,
     Remove,
@@ -46,6 +47,7 @@ from mullama.types import (
     Started,
     Status,
     StepOutput,
+    Token,
     Vocab,
 )
 
@@ -146,6 +148,10 @@ class Scheduler:
     def add(self, request: GenerateRequest) -> list[Event]:
         """Put a request, checked before, at the end of the queue."""
         options = request.options
+        try:
+            starts = [_start_of(request) for _ in range(options.n)]
+        except MullamaError as error:  # its constraint can't be followed
+            return [Failed(request.id, error.info())]
         if options.max_wait is None and self._options.max_wait is not None:
             options = replace(options, max_wait=self._options.max_wait)
         private = options.prompt_logprobs or not options.cache_prompt
@@ -159,8 +165,9 @@ class Scheduler:
         )
         self._jobs[job.id] = job
         self.stats.n_requests_total += 1
-        for index in range(options.n):
+        for index, (matcher, mask) in enumerate(starts):
             sequence = self._new_sequence(job, index, prompt)
+            sequence.matcher, sequence.mask = matcher, mask
             job.sequences.append(sequence)
             self._waiting.push(sequence)
         self._residents.expect(job.sequences[0])
@@ -261,15 +268,21 @@ class Scheduler:
         events: list[Event] = []
         n_streaming, n_prompt = 0, 0
         for i, chunk in enumerate(plan.chunks):
-            sequence = self._residents.running[chunk.key]
+            sequence = self._residents.running.get(chunk.key)
+            if sequence is None:
+                continue  # another answer to its request has just failed
             n = len(chunk.tokens) - chunk.n_draft
-            n_streaming += len(chunk.tokens) if n == 1 else 0  # drafts are rows as well
-            n_prompt += n if n > 1 else 0
+            in_answer = n == 1 or chunk.pos >= sequence.job.n_prompt
+            n_streaming += len(chunk.tokens) if in_answer else 0  # drafts are rows as well
+            n_prompt += 0 if in_answer else n
             events += self._advance(sequence, n, now - seconds)
             if chunk.targets:
                 events += self._delivery.score(sequence.job, chunk, output.scores[i])
             if output.samples[i]:
-                events += self._append(sequence, chunk, output.samples[i], now)
+                try:
+                    events += self._append(sequence, chunk, output.samples[i], now)
+                except MullamaError as error:  # its constraint can't be followed any further
+                    events += self._fail(sequence.job, error)
             elif not sequence.todo:  # nothing was asked for but the prompt
                 events += self._finish(sequence, FinishReason.LENGTH)
         self.stats.n_rows_total += plan.n_rows
@@ -307,16 +320,44 @@ class Scheduler:
             told, reason = self._delivery.append(sequence, sample, now)
             events += told
             self._drafts.learn(sequence, sample.token)
+            if reason is None and sequence.matcher is not None:
+                told, reason = self._follow(sequence, sequence.matcher, sample.token, now)
+                events += told
             if reason is not None:
                 break
         n_taken += 1
         self.stats.n_generated_tokens_total += n_taken
+        self.stats.n_drafted_tokens_total += chunk.n_draft
+        self.stats.n_accepted_tokens_total += n_taken - 1
         self._waiting.charge(sequence, n_generated=n_taken)
         if n_taken <= chunk.n_draft:  # the rest of the draft was wrong
             self._residents.cut(sequence)
         if reason is not None:
             events += self._finish(sequence, reason)
         return events
+
+    def _follow(
+        self, sequence: Sequence, matcher: Matcher, token: Token, now: float
+    ) -> tuple[list[Event], FinishReason | None]:
+        """Tell a constraint what was drawn; what must come next is appended without drawing."""
+        events: list[Event] = []
+        matcher.accept(token)
+        sequence.n_unseen = 0
+        # A token that was not drawn has no log-probability.
+        forced = matcher.forced() if sequence.job.options.logprobs is None else []
+        for one in forced:
+            matcher.accept(one)
+            told, reason = self._delivery.append(sequence, Sample(one), now)
+            events += told
+            sequence.n_unseen += 1
+            self.stats.n_forced_tokens_total += 1
+            self._drafts.learn(sequence, one)
+            if reason is not None:
+                return events, reason
+        if matcher.done:
+            return events, FinishReason.STOP
+        sequence.mask = matcher.mask()
+        return events, None
 
     def _finish(self, sequence: Sequence, reason: FinishReason) -> list[Event]:
         """The answer has ended: the last of its text, its accounts, its lane."""
@@ -429,11 +470,20 @@ class Scheduler:
         stats.n_lanes_free = residents.cells.n_free_lanes
         stats.n_evicted_cells_total = residents.cache.n_evicted
         stats.n_host_bytes = 0 if residents.tier is None else residents.tier.n_bytes
+        stats.disk = residents.disk_stats()
         return stats
 
     def audit(self, runner: Runner | None = None) -> None:
         """Assert that the books agree with a fresh count, and with what the runner holds."""
         self._residents.audit(with_runner=runner is not None)
+
+
+def _start_of(request: GenerateRequest) -> tuple[Matcher | None, bytes | None]:
+    """A matcher for one answer, and what may come first."""
+    if request.constraint is None:
+        return None, None
+    matcher = request.constraint()
+    return matcher, matcher.mask()
 
 
 def _waited(seconds: float) -> MullamaError:

@@ -22,6 +22,7 @@ from mullama.engine.radix import NO_LANE, Node, tokens_of
 from mullama.types import (
     MAX_SEED,
     GenerateOptions,
+    Matcher,
     SamplerParams,
     Timings,
     Token,
@@ -29,6 +30,9 @@ from mullama.types import (
 )
 
 NOWHERE = Match(Node(None, tokens_of(()), 0))
+
+# Tokens without cells up to which an answer counts as a stream.
+MOST_FORCED = 32
 
 Item = tuple[Token, TokenLogprob | None]  # what a token brings along beside its text
 
@@ -72,6 +76,9 @@ class Sequence:
     lane: int = NO_LANE
     match: Match = NOWHERE
     checkpoints: list[int] = field(default_factory=list)  # where its state is to be saved yet
+    matcher: Matcher | None = None  # what its answer must look like
+    mask: bytes | None = None  # the tokens that may come next
+    n_unseen: int = 0  # last tokens that the sampler did not draw
     lookup: Lookup | None = None  # where drafts come from
     acceptance: Acceptance = field(default_factory=Acceptance)
     first_computed: float | None = None
@@ -85,6 +92,13 @@ class Sequence:
     def todo(self) -> int:
         """Tokens that have no cells yet."""
         return len(self.tokens) - self.n_computed
+
+    @property
+    def streams(self) -> bool:
+        """Whether it generates: it needs one row, or a few for tokens that had to come."""
+        if self.first_token is None or self.match.goal is not None:
+            return self.todo == 1
+        return self.todo <= MOST_FORCED
 
     @property
     def caller(self) -> str:
@@ -128,6 +142,13 @@ class Sequence:
         if params.seed is None or not self.index:
             return params
         return params.with_seed((params.seed + self.index) % (MAX_SEED + 1))
+
+    def recount(self, n_cached: int) -> None:
+        """No more than `n_cached` tokens came from the cache after all."""
+        n_live = self.n_cached - self.n_restored
+        self.n_cached = min(self.n_cached, n_cached)
+        self.n_restored = max(0, self.n_cached - n_live)
+        self.n_from_disk = min(self.n_from_disk, self.n_restored)
 
     def timings(self) -> Timings:
         """Seconds spent waiting, on the prompt, and generating."""

@@ -45,14 +45,9 @@ class HostTier:
         self._state_bytes = state_bytes
         self._users: dict[Blob, int] = {}
         self._nodes: set[Node] = set()
-        self._n_bytes = 0
-        self._recount = False  # blobs were made since, whose bytes were an estimate
+        self.n_bytes = 0  # of all copies; of those just made, an estimate
+        self._recount = False  # there are such
         self.n_dropped = 0  # blobs so far
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all copies, counted afresh."""
-        return sum(blob.n_bytes for blob in self._users)
 
     def save_cells(self, node: Node) -> Blob:
         """A blob for a copy of the node's cells, which the node now has."""
@@ -80,6 +75,7 @@ class HostTier:
         self._users[blob] = n_users + 1
         self._nodes.add(node)
         if not n_users:
+            self.n_bytes += blob.n_bytes
             self._recount = True
 
     def forget(self, node: Node) -> None:
@@ -94,19 +90,19 @@ class HostTier:
         self._users[blob] -= 1
         if not self._users[blob]:
             del self._users[blob]
-            self._n_bytes -= blob.n_bytes
+            self.n_bytes -= blob.n_bytes
             self.n_dropped += 1
 
     def over_budget(self) -> Iterator[Node]:
         """Nodes whose copies should go, while the budget is exceeded: the next is named when the
         one before is forgotten, or turned out to be wanted."""
         if self._recount:
-            self._n_bytes, self._recount = self.n_bytes, False
-        if self._n_bytes <= self.max_bytes:
+            self.n_bytes, self._recount = sum(blob.n_bytes for blob in self._users), False
+        if self.n_bytes <= self.max_bytes:
             return
         wanted = self.max_bytes * ROOM_AFTER_SHRINKING
         for node in sorted(self._nodes, key=lambda node: (node.used, -node.start)):
-            if self._n_bytes <= wanted:
+            if self.n_bytes <= wanted:
                 break
             if not node.n_holds and (node.live or not node.children):
                 yield node

@@ -7,9 +7,10 @@ Pure over a vocabulary and a template: it knows no llama.cpp, no thread and no s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mullama.errors import InvalidRequest
 from mullama.host.inputs import check_tokens
@@ -18,11 +19,15 @@ from mullama.types import (
     CompletionRequest,
     GenerateOptions,
     GenerateRequest,
+    Matcher,
     Token,
     TokenizeRequest,
     TokenizeResult,
     Vocab,
 )
+
+if TYPE_CHECKING:
+    from mullama.text.constraint import Compiler
 
 # What the renderer itself passes to a template; a request can't pass it a second time.
 _RESERVED = frozenset(
@@ -46,10 +51,12 @@ class Template(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request in tokens; with the text of its prompt where that was given in tokens."""
+    """A request in tokens; with the text of its prompt where that was given in tokens, and what a
+    chat's prompt has `opened` of the answer."""
 
     request: GenerateRequest
     prompt_text: str = ""
+    opened: str = ""
 
 
 class Preparer:
@@ -58,6 +65,9 @@ class Preparer:
     def __init__(self, vocab: Vocab, template: Template | None) -> None:
         self._vocab = vocab
         self._template = template
+        self._shown: dict[tuple[str, ...], tuple[Token, ...]] = {}  # by marks; a model has few sets
+        self._compiler: Compiler | None = None
+        self._lock = Lock()
         begun = vocab.tokenize("", add_special=True)[:1]
         self._begin = begun if begun == [vocab.bos] else []  # BOS, where the model wants one
 
@@ -65,13 +75,63 @@ class Preparer:
         """The request in tokens. Raises InvalidRequest, naming the field."""
         self._check_options(request.options)
         if isinstance(request, ChatRequest):
-            prompt: Sequence[Token] = self._text(self.render(request))
-        else:
-            prompt = self._completion(request)
-        prepared = GenerateRequest(id, tuple(prompt), request.options)
-        if isinstance(request, ChatRequest) or isinstance(request.prompt, str):
+            return self._chat(id, request)
+        prepared = self._request(id, self._completion(request), request.options)
+        if isinstance(request.prompt, str):
             return Prepared(prepared)
         return Prepared(prepared, self._vocab.detokenize(request.prompt, unparse_special=True))
+
+    def _chat(self, id: int, request: ChatRequest) -> Prepared:
+        prompt = self.render(request)
+        options = request.options
+        if not request.marks:
+            return Prepared(self._request(id, self._text(prompt), options))
+        options = replace(options, shown=self._tokens_of(request.marks))
+        opened = self._opened(prompt, request)
+        return Prepared(self._request(id, self._text(prompt), options), opened=opened)
+
+    def _request(
+        self, id: int, prompt: Sequence[Token], options: GenerateOptions
+    ) -> GenerateRequest:
+        return GenerateRequest(id, tuple(prompt), options, self._constraint(options))
+
+    def _tokens_of(self, marks: tuple[str, ...]) -> tuple[Token, ...]:
+        """The control tokens that these texts are made of."""
+        if marks not in self._shown:
+            piece = self._vocab.piece
+            self._shown[marks] = tuple(
+                {
+                    token: None
+                    for mark in marks
+                    for token in self._vocab.tokenize(mark, add_special=False, parse_special=True)
+                    if piece(token) != piece(token, special=True)
+                }
+            )
+        return self._shown[marks]
+
+    def _opened(self, prompt: str, request: ChatRequest) -> str:
+        """What the prompt has of the answer: all that the conversation before it does not have."""
+        from mullama.text.channels import begun
+
+        before = request.messages[:-1] if request.continue_final_message else request.messages
+        history = replace(
+            request, messages=before, add_generation_prompt=False, continue_final_message=False
+        )
+        try:
+            return begun(prompt, self.render(history)) if before else prompt
+        except InvalidRequest:  # a template that must have more than that: nothing is known
+            return ""
+
+    def _constraint(self, options: GenerateOptions) -> Callable[[], Matcher] | None:
+        if options.constraint is None:
+            return None
+        with self._lock:
+            if self._compiler is None:
+                # Not for those who never constrain: it takes memory, and a second to prepare.
+                from mullama.text.constraint import Compiler
+
+                self._compiler = Compiler(self._vocab)
+        return self._compiler.compile(options.constraint).matcher
 
     def render(self, request: ChatRequest) -> str:
         """The conversation as the model's template writes it."""
@@ -89,7 +149,7 @@ class Preparer:
             )
         return self._template.render(
             request.messages,
-            tools=request.tools,
+            tools=request.offered,
             add_generation_prompt=request.add_generation_prompt,
             continue_final_message=request.continue_final_message,
             **request.template_kwargs,

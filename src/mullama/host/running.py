@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock, Thread
 from typing import Protocol, TypeVar
@@ -20,6 +20,7 @@ from mullama.engine.disk_tier import DiskTier
 from mullama.engine.embedding import EmbedEngine
 from mullama.engine.engine import Engine
 from mullama.engine.scheduler import EngineOptions
+from mullama.engine.stats import flat
 from mullama.errors import InvalidRequest, Overloaded
 from mullama.host import inputs
 from mullama.host.prepare import Prepared, Preparer, Template
@@ -91,7 +92,7 @@ class RunningModel:
         self._preparer = Preparer(parts.vocab, parts.template)
         self._emit_events = emit
         self._crashed = crashed
-        self._prompt_texts: dict[int, str] = {}  # of requests that have not started yet
+        self._prepared: dict[int, Prepared] = {}  # with words for Started, which is still to come
         self._engine: Engine | None = None
         self._embedding: EmbedEngine | None = None
         self._threads: list[Thread] = []
@@ -135,12 +136,12 @@ class RunningModel:
         """Have a request answered by events. Raises ContextLengthExceeded or Overloaded."""
         assert self._engine is not None, "only a model that generates prepares requests"
         request = prepared.request
-        if prepared.prompt_text:
-            self._prompt_texts[request.id] = prepared.prompt_text
+        if prepared.prompt_text or prepared.opened:
+            self._prepared[request.id] = prepared
         try:
             self._engine.submit(request)
         except BaseException:
-            self._prompt_texts.pop(request.id, None)
+            self._prepared.pop(request.id, None)
             raise
 
     def cancel(self, id: int) -> None:
@@ -200,7 +201,7 @@ class RunningModel:
 
     def stats(self) -> dict[str, float]:
         """The engine's counters by name."""
-        return {} if self._engine is None else asdict(self._engine.stats())
+        return {} if self._engine is None else flat(self._engine.stats())
 
     def close(self) -> None:
         """End the engines, then free what they used. Requests that have not ended fail.
@@ -244,14 +245,15 @@ class RunningModel:
         thread.start()
 
     def _emit(self, events: list[Event]) -> None:
-        if self._prompt_texts:
-            events = [self._with_text(event) for event in events]
+        if self._prepared:
+            events = [self._with_words(event) for event in events]
         self._emit_events(events)
 
-    def _with_text(self, event: Event) -> Event:
-        if not isinstance(event, Started):
+    def _with_words(self, event: Event) -> Event:
+        prepared = self._prepared.pop(event.id, None)  # whatever comes first
+        if prepared is None or not isinstance(event, Started):
             return event
-        return replace(event, prompt_text=self._prompt_texts.pop(event.id, ""))
+        return replace(event, prompt_text=prepared.prompt_text, opened=prepared.opened)
 
 
 def _then(source: Future[list[bytes]], work: Callable[[list[bytes]], R]) -> Future[R]:

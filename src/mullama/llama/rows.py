@@ -32,6 +32,12 @@ def likeliest(row: Row, k: int) -> NDArray[np.intp]:
     return np.flatnonzero(row >= np.partition(columns, n - k)[n - k])
 
 
+def keep_only(row: Row, mask: bytes) -> None:
+    """Make all tokens impossible but those of `mask`: bit t % 8 of byte t // 8 is token t."""
+    bits = np.unpackbits(np.frombuffer(mask, np.uint8), count=len(row), bitorder="little")
+    np.copyto(row, -np.inf, where=bits == 0)
+
+
 class Logprobs:
     """The log-softmax of one row, as the row was: it may be changed afterwards."""
 

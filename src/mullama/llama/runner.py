@@ -167,10 +167,12 @@ class LlamaRunner:
 
     def _draw(self, context: int, chunk: Chunk, index: int, row: Row) -> Sample:
         sampler = self._samplers[chunk.key]
+        if chunk.unseen:
+            sampler.see(chunk.unseen)
         if chunk.logprobs is None:
-            return Sample(sampler.sample(context, index, row, chunk.banned))
+            return Sample(sampler.sample(context, index, row, chunk.banned, chunk.mask))
         logprobs = Logprobs(row)
-        token = sampler.sample(context, index, row, chunk.banned)
+        token = sampler.sample(context, index, row, chunk.banned, chunk.mask)
         return Sample(token, logprobs[token], logprobs.top(chunk.logprobs))
 
     def _failed(self, status: Status, plan: Plan, *, undo: bool) -> StepOutput:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mullama.llama.chain import Chain, DryStore
-from mullama.llama.rows import Row
+from mullama.llama.rows import Row, keep_only
 from mullama.types import SamplerParams, Token
 
 logger = logging.getLogger(__name__)
@@ -95,10 +95,25 @@ class Sampler:
         self._never = never if len(never) else None
         self._bias = _Bias.of(params)
 
-    def sample(self, context: int, index: int, row: Row, banned: Sequence[Token] = ()) -> Token:
+    def see(self, tokens: Sequence[Token]) -> None:
+        """Tokens became part of the answer without being drawn."""
+        for token in tokens:
+            if self._penalties is not None:
+                self._penalties.accept(token)
+        if self._chain is not None:
+            self._chain.accept(tokens)
+
+    def sample(
+        self,
+        context: int,
+        index: int,
+        row: Row,
+        banned: Sequence[Token] = (),
+        mask: bytes | None = None,
+    ) -> Token:
         """A token from `row`, which is the context's output for batch row `index`.
 
-        `row` is changed. Tokens in `banned` are not drawn.
+        `row` is changed. Tokens in `banned` are not drawn, with `mask` only those in it.
         """
         if self._bias is not None:
             self._bias.apply(row)
@@ -108,6 +123,8 @@ class Sampler:
             row[self._never] = -np.inf
         if banned:
             row[list(banned)] = -np.inf
+        if mask is not None:
+            keep_only(row, mask)
         token = self._choose(context, index, row)
         if self._penalties is not None:
             self._penalties.accept(token)

@@ -53,7 +53,9 @@ class Parser:
         self._fence = Fence() if fenced else None
         self._verbatim = not reasoning
         text = opened.partition(format.head)[2] if format.head and format.head in opened else opened
-        self._reader = self._readers(format, _schemas(tools), len(text)).run()
+        self._n_opened = len(text)
+        self._kind = self._readers(format, _schemas(tools), len(text))
+        self._reader = self._kind.run()
         self.prefilled = self._prefill(text)
 
     def _readers(self, format: Format, tools: Mapping[str, Schema], start: int) -> Marked | Harmony:
@@ -69,6 +71,16 @@ class Parser:
     def thinking(self) -> bool:
         """Whether a thought is open."""
         return self._out.thinking
+
+    @property
+    def n_read(self) -> int:
+        """Characters of the text that was fed, up to the first that is not understood yet."""
+        return max(0, self._source.offset - self._n_opened)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that may still come is content, as it stands: nothing need be fed."""
+        return self._kind.settled and not self._fence
 
     def feed(self, text: str) -> list[Span]:
         """The spans that are certain with this text."""
@@ -110,11 +122,13 @@ def begun(prompt: str, history: str) -> str:
     `history` is the same conversation without a generation prompt; without the last message, if
     that one is to be continued.
     """
-    alike = 0
-    for one, other in zip(prompt, history, strict=False):
-        if one != other:
-            break
-        alike += 1
+    alike, most = 0, min(len(prompt), len(history))
+    while alike < most:  # by halves: prompts are long, and comparing slices is fast
+        middle = (alike + most + 1) // 2
+        if prompt[alike:middle] == history[alike:middle]:
+            alike = middle
+        else:
+            most = middle - 1
     return prompt[alike:]
 
 
@@ -149,9 +163,16 @@ class Marked:
         )
         ends_thought = self._entrances if reasoning and reasoning.ended_by_call else ()
         self._in_thought = Triggers([self._close, *ends_thought])
+        self._begun = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether content has begun that nothing can end."""
+        return self._begun and not self._in_content.texts and self._out.speaking
 
     def run(self) -> Reader[None]:
         yield from self._beginning()
+        self._begun = True
         while (yield from self._source.at(0)):
             trigger = yield from self._source.up_to(self._in_content, self._out.say)
             if trigger:

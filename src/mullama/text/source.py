@@ -187,7 +187,8 @@ class Source:
         return max((self._tail(text) for text in texts), default=0)
 
     def _tail(self, mark: str) -> int:
-        for size in range(min(len(mark) - 1, self.n_here), 0, -1):
-            if self.text.endswith(mark[:size]):
-                return size
-        return 0
+        text = self.text
+        at = text.find(mark[0], len(text) - min(len(mark) - 1, self.n_here))
+        while at >= 0 and not mark.startswith(text[at:]):
+            at = text.find(mark[0], at + 1)
+        return len(text) - at if at >= 0 else 0

@@ -97,9 +97,16 @@ class Collector:
     def thinking(self) -> bool:
         return bool(self.thoughts) and self.thoughts[-1][1] is None
 
+    @property
+    def speaking(self) -> bool:
+        """Whether words for the user have begun, so that white space counts, too."""
+        return not self._fresh and not self.thinking
+
     def take(self) -> list[Span]:
         """The spans since the last time; what arrived in pieces of one kind is one span."""
         spans, self._spans = self._spans, []
+        if len(spans) < 2:
+            return spans
         merged: list[Span] = []
         for (kind, index), group in groupby(spans, lambda span: (span.kind, span.index)):
             if kind in (SpanKind.CALL, SpanKind.CALL_END):

@@ -174,6 +174,8 @@ class Format:
     def marks(self) -> frozenset[str]:
         """Pieces of markup that may be single tokens; the parser must get their text."""
         texts = [self.content_begin, self.content_end]
+        if self.protocol is Protocol.HARMONY:
+            texts.append(self.head)  # an answer has several
         if self.reasoning:
             texts += [self.reasoning.open, self.reasoning.close]
         if self.calls:

@@ -70,6 +70,8 @@ from mullama.types.requests import (
     RerankResult,
     TokenizeRequest,
     TokenizeResult,
+    ToolChoice,
+    ToolMode,
 )
 from mullama.types.sampling import (
     MAX_SEED,
@@ -128,5 +130,7 @@ __all__ = [
     "TokenLogprob",
     "TokenizeRequest",
     "TokenizeResult",
+    "ToolChoice",
+    "ToolMode",
     "Vocab",
 ]

@@ -44,6 +44,7 @@ class Started:
     n_prompt: int
     prompt: tuple[Token, ...] = ()  # with return_tokens
     prompt_text: str = ""  # with echo of a prompt given in tokens
+    opened: str = ""  # with marks: what a chat's prompt has of the answer already
 
 
 @dataclass(frozen=True, slots=True)

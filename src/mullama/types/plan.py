@@ -99,6 +99,9 @@ class Chunk:
     sampler `key`; tokens in `banned` can't be drawn. `logprobs` as in GenerateOptions. With
     `targets`, logits are computed for every row, and `targets[i]` is scored by row i's.
 
+    With `mask`, only its tokens can be drawn (as `Matcher.mask` gives it). `unseen` are tokens that
+    became part of the answer without being drawn, since the sampler drew last.
+
     The last `n_draft` tokens are a draft, with `sample`: a token is drawn from the row before it
     too, and as long as what is drawn is the draft's next token, another from the row after.
     """
@@ -112,6 +115,8 @@ class Chunk:
     banned: Sequence[Token] = ()
     targets: Sequence[Token] = ()
     n_draft: int = 0
+    mask: bytes | None = None
+    unseen: Sequence[Token] = ()
 
 
 @dataclass(slots=True)

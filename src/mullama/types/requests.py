@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from mullama.errors import InvalidRequest
+from mullama.types.constraints import Constraint, Matcher
 from mullama.types.sampling import SamplerParams, Token
 
 
@@ -22,6 +24,8 @@ class GenerateOptions:
     Requests share cached prefixes where their `cache_salt` is the same. Of those that wait, lower
     `priority` goes first, and callers of one priority share what is served; `max_wait` is how many
     seconds a request may wait to begin. `progress` asks for events while the prompt is computed.
+    An answer is held to its `constraint`. `special` renders all control tokens in the answer's
+    text, `shown` just these, one that ends the answer included.
     """
 
     sampler: SamplerParams = field(default_factory=SamplerParams)
@@ -35,12 +39,14 @@ class GenerateOptions:
     prompt_logprobs: bool = False
     cache_prompt: bool = True
     return_tokens: bool = False
-    special: bool = False  # render control tokens in the answer's text
+    special: bool = False
+    shown: tuple[Token, ...] = ()
     cache_salt: str = ""
     priority: int = 0
     caller: str = ""
     max_wait: float | None = None
     progress: bool = False
+    constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 0:
@@ -69,12 +75,31 @@ class GenerateOptions:
 MAX_LOGPROBS = 100
 
 
+class ToolMode(StrEnum):
+    """Whether an answer calls tools."""
+
+    NONE = "none"
+    AUTO = "auto"  # as the model likes
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Which calls an answer may have: of these tools, or of any. `parallel`: several at once."""
+
+    mode: ToolMode = ToolMode.AUTO
+    names: tuple[str, ...] = ()
+    parallel: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A conversation to be continued, as plain JSON-like messages for the model's template.
 
     Messages and `tools` have OpenAI's form, as they were given. `template_kwargs` are variables of
-    the template's own.
+    the template's own. `marks` are the texts by which a reader tells the answer's channels apart:
+    they are written even where they are control tokens, and Started says what the prompt has
+    `opened`.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -83,6 +108,16 @@ class ChatRequest:
     continue_final_message: bool = False
     template_kwargs: dict[str, Any] = field(default_factory=dict)
     tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    marks: tuple[str, ...] = ()
+
+    @property
+    def offered(self) -> tuple[dict[str, Any], ...]:
+        """The tools that the answer may call, which are all that the model is told of."""
+        if self.tool_choice.mode is ToolMode.NONE:
+            return ()
+        names = self.tool_choice.names
+        return tuple(tool for tool in self.tools if not names or tool["function"]["name"] in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +211,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """A prompt in tokens, as the engine takes it. `id` is unique within one engine."""
+    """A prompt in tokens, as the engine takes it. `id` is unique within one engine.
+
+    With `constraint`, each answer follows a matcher that it makes.
+    """
 
     id: int
     prompt: tuple[Token, ...]
     options: GenerateOptions
+    constraint: Callable[[], Matcher] | None = None

@@ -35,6 +35,32 @@ tell("streamed", { text: streamed, usage });
 const accumulated = await client.chat.completions.stream(asked).finalChatCompletion();
 tell("accumulated", { text: accumulated.choices[0].message.content });
 
+const tools = [
+  {
+    type: "function",
+    function: {
+      name: "get_weather",
+      description: "Get the current weather of a city.",
+      parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+    },
+  },
+];
+const question = [{ role: "user", content: "What is the weather in Paris?" }];
+const offered = { ...asked, messages: question, max_tokens: 64, tools };
+const choices = [
+  (await client.chat.completions.create(offered)).choices[0],
+  (await client.chat.completions.stream(offered).finalChatCompletion()).choices[0],
+];
+tell(
+  "called",
+  choices.map(({ message, finish_reason: reason }) => ({
+    reason,
+    content: message.content,
+    calls: (message.tool_calls ?? []).map((call) => [call.function.name, call.function.arguments]),
+    named: (message.tool_calls ?? []).every((call) => call.id && call.type === "function"),
+  })),
+);
+
 const completion = await client.completions.create({ model: chat, prompt: ["a", "b"], max_tokens: 4 });
 tell("completion", { indexes: completion.choices.map((choice) => choice.index) });
 

@@ -9,6 +9,9 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+TextReason = Literal["stop", "length"]
+ChatReason = Literal["stop", "length", "tool_calls", "function_call"]
+
 # ------------------------------------------------------------------------------ shared
 
 
@@ -62,21 +65,43 @@ class ChatLogprob(TypedDict):
 
 
 class ChatLogprobs(TypedDict):
+    """Of thoughts apart, where there are some."""
+
     content: list[ChatLogprob]
     refusal: None
+    reasoning_content: NotRequired[list[ChatLogprob]]
+
+
+class CalledFunction(TypedDict):
+    """`arguments` is JSON text, as the model wrote it."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(TypedDict):
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
 
 
 class AnswerMessage(TypedDict):
+    """`content` is null where the answer is nothing but calls."""
+
     role: Literal["assistant"]
-    content: str
+    content: str | None
     refusal: None
+    reasoning_content: NotRequired[str]
+    reasoning: NotRequired[str]
+    tool_calls: NotRequired[list[ToolCall]]
+    function_call: NotRequired[CalledFunction]
 
 
 class ChatChoice(TypedDict):
     index: int
     message: AnswerMessage
     logprobs: ChatLogprobs | None
-    finish_reason: Literal["stop", "length"]
+    finish_reason: ChatReason
     token_ids: NotRequired[list[int]]
 
 
@@ -106,7 +131,7 @@ class TextChoice(TypedDict):
     index: int
     text: str
     logprobs: TextLogprobs | None
-    finish_reason: Literal["stop", "length"]
+    finish_reason: TextReason
     token_ids: NotRequired[list[int]]
     prompt_token_ids: NotRequired[list[int]]
 

@@ -16,10 +16,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from mullama.api.openai.logprobs import TextScores, chat_logprobs
+from mullama.api.channels import Channels, Reading, Scores
+from mullama.api.openai.deltas import delta
+from mullama.api.openai.logprobs import TextScores, chat_scores
 from mullama.api.openai.shape import (
     Head,
     Shape,
+    chat_reason,
     encode,
     finish_reason,
     prompt_progress,
@@ -27,6 +30,7 @@ from mullama.api.openai.shape import (
     usage,
 )
 from mullama.api.sse import DONE, frame
+from mullama.text.spans import Span, SpanKind
 from mullama.types import (
     Delta,
     Event,
@@ -59,6 +63,11 @@ class Chunks(ABC):
         self._plain = not (shape.logprobs or shape.token_ids)
         self.finished: list[Finished] = []
 
+    @property
+    def n_thought(self) -> int:
+        """Tokens of thoughts so far."""
+        return 0
+
     def feed(self, event: Event) -> bytes:
         """The frames of one event. Raises Overloaded for an answer that was cancelled."""
         if isinstance(event, Delta):
@@ -90,7 +99,7 @@ class Chunks(ABC):
         )
 
     def _finish(self, event: Finished) -> bytes:
-        reason = encode(finish_reason(event))
+        reason = encode(self._reason(event))
         extra = b',"timings":' + encode(timings([event])) if self._shape.timings else b""
         return self._chunk(event.index, self._no_text, reason=reason, extra=extra)
 
@@ -110,6 +119,9 @@ class Chunks(ABC):
         choice = content + b',"logprobs":' + logprobs + b',"finish_reason":' + reason + in_choice
         return frame(self._starts[index] + choice + b"}]" + extra + self._tail)
 
+    def _reason(self, event: Finished) -> str:
+        return finish_reason(event)
+
     @abstractmethod
     def _start(self, event: Started) -> bytes:
         """What comes before the first token."""
@@ -124,17 +136,71 @@ class Chunks(ABC):
 
 
 class ChatChunks(Chunks):
-    """Chunks of a chat: a role, deltas of content, a reason to end."""
+    """Chunks of a chat: a role, deltas, a reason to end.
+
+    Without `channels` all text is content.
+    """
 
     kind = "chat.completion.chunk"
     _before = b'"delta":{"content":'
     _after = b"}"
     _no_text = b'"delta":{}'
 
+    def __init__(self, head: Head, shape: Shape, channels: Channels | None = None) -> None:
+        super().__init__(head, shape)
+        self._channels = channels
+        self._readings: list[Reading] = []
+
+    @property
+    def n_thought(self) -> int:
+        return sum(reading.n_thought for reading in self._readings)
+
     def _start(self, event: Started) -> bytes:
         extra = b',"prompt_token_ids":' + encode(event.prompt) if self._shape.token_ids else b""
         role = b'"delta":{"role":"assistant","content":""}'
-        return b"".join(self._chunk(i, role, extra=extra) for i in range(self._shape.n))
+        roles = [self._chunk(i, role, extra=extra) for i in range(self._shape.n)]
+        if self._channels:
+            self._readings = [self._channels.reading(event.opened) for _ in roles]
+        begun = [self._said(i, one, one.prefilled) for i, one in enumerate(self._readings)]
+        return b"".join(roles + begun)
+
+    def _delta(self, event: Delta) -> bytes:
+        reading = self._readings[event.index] if self._readings else None
+        if not reading or reading.settled:
+            return super()._delta(event)
+        return self._said(event.index, reading, reading.feed(event), event.tokens)
+
+    def _finish(self, event: Finished) -> bytes:
+        if not self._readings:
+            return super()._finish(event)
+        reading = self._readings[event.index]
+        return self._said(event.index, reading, reading.finish()) + super()._finish(event)
+
+    def _reason(self, event: Finished) -> str:
+        n_calls = self._readings[event.index].n_calls if self._readings else 0
+        return chat_reason(event, n_calls, self._shape)
+
+    def _said(
+        self, index: int, reading: Reading, spans: Sequence[Span], tokens: Sequence[Token] = ()
+    ) -> bytes:
+        """The chunks of spans; what belongs to their tokens is in the first one."""
+        if self._plain:
+            return b"".join([self._span(index, span) for span in spans])
+        scores = reading.scores()
+        scored = bool(scores.content or scores.thoughts) and self._shape.logprobs
+        contents = [content for span in spans if (content := delta(span, self._shape))]
+        if not contents and (tokens or scored):
+            contents = [self._before + b'""' + self._after]
+        logprobs = encode(chat_scores(scores)) if scored else b"null"
+        first = [self._chunk(index, one, logprobs=logprobs, tokens=tokens) for one in contents[:1]]
+        return b"".join(first + [self._chunk(index, one) for one in contents[1:]])
+
+    def _span(self, index: int, span: Span) -> bytes:
+        """A chunk without logprobs and tokens."""
+        if span.kind is SpanKind.CONTENT:
+            return self._openings[index] + encode(span.text) + self._closing
+        content = delta(span, self._shape)
+        return self._chunk(index, content) if content else b""
 
     def _scored(self, event: PromptScored) -> bytes:
         return b""
@@ -142,7 +208,7 @@ class ChatChunks(Chunks):
     def _logprobs(self, index: int, scored: Sequence[TokenLogprob]) -> bytes:
         if not self._shape.logprobs:
             return b"null"
-        return encode({"content": chat_logprobs(scored), "refusal": None})
+        return encode(chat_scores(Scores(list(scored), [])))
 
 
 class TextChunks(Chunks):
@@ -191,6 +257,7 @@ def stream_end(head: Head, shape: Shape, prompts: Sequence[Chunks]) -> bytes:
     """The last frames of a stream: its usage where it is wanted, and the word that it is done."""
     if not shape.include_usage:
         return DONE
-    total = encode(usage(chunks.finished for chunks in prompts))
+    n_thought = sum(chunks.n_thought for chunks in prompts)
+    total = encode(usage((chunks.finished for chunks in prompts), n_thought))
     opening = b"{" + head.json(prompts[0].kind)
     return frame(opening + b',"choices":[],"usage":' + total + b"}") + DONE

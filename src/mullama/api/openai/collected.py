@@ -10,9 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from mullama.api.openai.answers import ChatChoice, ChatCompletion, TextChoice, TextCompletion
-from mullama.api.openai.logprobs import TextScores, chat_logprobs, joined
-from mullama.api.openai.shape import FINGERPRINT, Head, Shape, finish_reason, timings, usage
+from mullama.api.channels import Channels, Reading, Scores
+from mullama.api.openai.answers import (
+    AnswerMessage,
+    CalledFunction,
+    ChatChoice,
+    ChatCompletion,
+    TextChoice,
+    TextCompletion,
+)
+from mullama.api.openai.logprobs import TextScores, chat_scores, joined
+from mullama.api.openai.shape import (
+    FINGERPRINT,
+    Head,
+    Shape,
+    chat_reason,
+    finish_reason,
+    timings,
+    usage,
+)
+from mullama.text.spans import Call, Span, SpanKind, fold
 from mullama.types import Delta, Event, Finished, PromptScored, Started, Token, TokenLogprob
 
 
@@ -70,7 +87,48 @@ class Collected:
         return sum(one.logprob for one in scored) / len(scored) if scored else -inf
 
 
-def chat_completion(head: Head, shape: Shape, collected: Collected) -> ChatCompletion:
+class ChatCollected(Collected):
+    """A conversation's answers, told apart. Without `channels` all text is content."""
+
+    def __init__(self, n: int, channels: Channels | None = None) -> None:
+        super().__init__(n)
+        self.spans: list[list[Span]] = [[] for _ in range(n)]
+        self._channels = channels
+        self._readings: list[Reading] = []
+
+    @property
+    def n_thought(self) -> int:
+        """Tokens of all thoughts."""
+        return sum(reading.n_thought for reading in self._readings)
+
+    def n_calls(self, index: int) -> int:
+        """Calls of one answer."""
+        return self._readings[index].n_calls if self._readings else 0
+
+    def scores(self, index: int) -> Scores:
+        """One answer's log-probabilities. To be asked for once."""
+        if not self._readings:
+            return Scores(self.logprobs[index], [])
+        return self._readings[index].scores()
+
+    def feed(self, event: Event) -> bytes:
+        super().feed(event)
+        if isinstance(event, Started) and self._channels:
+            self._readings = [self._channels.reading(event.opened) for _ in self.spans]
+            self.spans = [list(reading.prefilled) for reading in self._readings]
+        elif isinstance(event, Delta):
+            self.spans[event.index] += self._read(event)
+        elif isinstance(event, Finished) and self._readings:
+            self.spans[event.index] += self._readings[event.index].finish()
+        return b""
+
+    def _read(self, event: Delta) -> list[Span]:
+        if not self._readings:
+            return [Span(SpanKind.CONTENT, event.text)]
+        return self._readings[event.index].feed(event)
+
+
+def chat_completion(head: Head, shape: Shape, collected: ChatCollected) -> ChatCompletion:
     """A whole chat completion. Raises Overloaded for an answer that was cancelled."""
     answer: ChatCompletion = {
         "id": head.id,
@@ -79,7 +137,7 @@ def chat_completion(head: Head, shape: Shape, collected: Collected) -> ChatCompl
         "model": head.model,
         "system_fingerprint": FINGERPRINT,
         "choices": [_chat_choice(shape, collected, index) for index in range(shape.n)],
-        "usage": usage([collected.finished]),
+        "usage": usage([collected.finished], collected.n_thought),
     }
     if shape.timings:
         answer["timings"] = timings(collected.finished)
@@ -88,19 +146,36 @@ def chat_completion(head: Head, shape: Shape, collected: Collected) -> ChatCompl
     return answer
 
 
-def _chat_choice(shape: Shape, collected: Collected, index: int) -> ChatChoice:
-    scored = collected.logprobs[index]
+def _chat_choice(shape: Shape, collected: ChatCollected, index: int) -> ChatChoice:
     choice: ChatChoice = {
         "index": index,
-        "message": {"role": "assistant", "content": collected.text(index), "refusal": None},
-        "logprobs": (
-            {"content": chat_logprobs(scored), "refusal": None} if shape.logprobs else None
-        ),
-        "finish_reason": finish_reason(collected.ended[index]),
+        "message": _message(shape, collected.spans[index]),
+        "logprobs": chat_scores(collected.scores(index)) if shape.logprobs else None,
+        "finish_reason": chat_reason(collected.ended[index], collected.n_calls(index), shape),
     }
     if shape.token_ids:
         choice["token_ids"] = collected.tokens[index]
     return choice
+
+
+def _message(shape: Shape, spans: Sequence[Span]) -> AnswerMessage:
+    answer = fold(spans)
+    content = answer.content or (None if answer.calls else "")
+    message: AnswerMessage = {"role": "assistant", "content": content, "refusal": None}
+    if answer.reasoning:
+        message.update(dict.fromkeys(shape.thought_fields, answer.reasoning))  # type: ignore[typeddict-item]
+    if answer.calls and shape.legacy_calls:
+        message["function_call"] = _function(answer.calls[0])
+    elif answer.calls:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": _function(call)}
+            for call in answer.calls
+        ]
+    return message
+
+
+def _function(call: Call) -> CalledFunction:
+    return {"name": call.name, "arguments": call.arguments}
 
 
 def text_completion(head: Head, shape: Shape, prompts: Sequence[Collected]) -> TextCompletion:

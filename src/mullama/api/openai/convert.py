@@ -20,16 +20,32 @@ from mullama.api.openai.schema import (
     Message,
     Token,
 )
+from mullama.api.openai.tools import choice, tools
 from mullama.errors import InvalidRequest
 from mullama.types import (
     ChatRequest,
     CompletionRequest,
+    Constraint,
     EmbedRequest,
     GenerateOptions,
 )
 
 MAX_STOPS = 64  # each one is looked for at every token
 MAX_STOP = 4096  # characters; so much text may be held back until it is certain
+# The fields by which answers are constrained; `text.constraint.wire` reads them.
+CONSTRAINTS = frozenset(
+    {
+        "response_format",
+        "structured_outputs",
+        "grammar",
+        "json_schema",
+        "format",
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+        "guided_grammar",
+    }
+)
 MAX_ANSWERS = 4096  # of one request: each costs the server some memory before it begins
 
 # ------------------------------------------------------------------------------ chat
@@ -43,6 +59,7 @@ def chat_request(body: ChatBody) -> ChatRequest:
     if top and not body.logprobs:
         raise InvalidRequest("top_logprobs needs logprobs to be true.", param="top_logprobs")
     limit = _max_tokens(body, "max_completion_tokens", "max_tokens", "n_predict")
+    offered = tools(body)
     return ChatRequest(
         messages=tuple(_message(i, message) for i, message in enumerate(body.messages)),
         options=_options(
@@ -51,6 +68,8 @@ def chat_request(body: ChatBody) -> ChatRequest:
         add_generation_prompt=_add_generation_prompt(body),
         continue_final_message=bool(body.continue_final_message),
         template_kwargs=_template_kwargs(body),
+        tools=offered,
+        tool_choice=choice(body, offered),
     )
 
 
@@ -67,9 +86,18 @@ def _add_generation_prompt(body: ChatBody) -> bool:
 
 
 def _template_kwargs(body: ChatBody) -> dict[str, Any]:
+    """What of the request is the template's: its own variables, and how much to think."""
     given = dict(body.chat_template_kwargs or {})
-    if body.reasoning_effort == "none":
-        given.setdefault("enable_thinking", False)
+    effort, thinks = body.reasoning_effort, body.enable_thinking
+    if thinks is not None and given.setdefault("enable_thinking", thinks) != thinks:
+        raise InvalidRequest(
+            "enable_thinking differs from that of chat_template_kwargs; send one of them.",
+            param="enable_thinking",
+        )
+    if effort is not None:
+        given.setdefault("enable_thinking", effort != "none")
+    if effort not in (None, "none"):
+        given.setdefault("reasoning_effort", effort)
     return given
 
 
@@ -219,7 +247,23 @@ def _options(
         caller=body.user or "",
         max_wait=body.max_wait,
         progress=bool(body.stream and body.return_progress),
+        constraint=_constraint(body),
     )
+
+
+def _constraint(body: GenerationBody) -> Constraint | None:
+    """What the answer must look like, by any of the fields that clients say it with."""
+    given = {
+        **{name: getattr(body, name) for name in body.model_fields_set},
+        **(body.model_extra or {}),
+    }
+    fields = {name: given[name] for name in CONSTRAINTS & given.keys()}
+    if all(value is None for value in fields.values()):
+        return None
+    # Not for those who never constrain: what reads them takes memory.
+    from mullama.text.constraint.wire import from_fields
+
+    return from_fields(fields)
 
 
 def _stop(body: GenerationBody) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Sequence
 
-from mullama.api.openai.answers import ChatLogprob, TextLogprobs
+from mullama.api.channels import Scores
+from mullama.api.openai.answers import ChatLogprob, ChatLogprobs, TextLogprobs
 from mullama.types import TokenLogprob
 
 LOWEST = -9999.0
@@ -40,6 +41,14 @@ def chat_logprobs(scored: Iterable[TokenLogprob]) -> list[ChatLogprob]:
         }
         for one in scored
     ]
+
+
+def chat_scores(scores: Scores) -> ChatLogprobs:
+    """Chat's shape for an answer, or a piece of one, with the tokens of thoughts apart."""
+    answer: ChatLogprobs = {"content": chat_logprobs(scores.content), "refusal": None}
+    if scores.thoughts:
+        answer["reasoning_content"] = chat_logprobs(scores.thoughts)
+    return answer
 
 
 class TextScores:

@@ -16,15 +16,6 @@ from mullama.api.openai.schema import GenerationBody
 from mullama.errors import InvalidRequest
 
 _OURS: Mapping[str, tuple[Any, ...]] = {
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
-    "functions": ([],),
-    "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
-    "grammar": ("",),
-    "json_schema": (),
-    "structured_outputs": (),
-    "reasoning_effort": ("none",),
     "thinking_budget_tokens": (),
     "verbosity": ("medium",),
     "modalities": (["text"],),
@@ -41,6 +32,8 @@ _THEIRS: Mapping[str, tuple[Any, ...]] = {
     "bad_words": ([],),
     "chat_template": (),
     "documents": ([],),
+    "guided_decoding_backend": (),
+    "guided_whitespace_pattern": (),
     "include_stop_str_in_output": (False,),
     "length_penalty": (1, 1.0),
     "logits_processors": ([],),
@@ -78,8 +71,6 @@ _OF_INPUTS: Mapping[str, tuple[Any, ...]] = {
 _PREFIX = "Model files say nothing of it: put the prefix that your model wants into the text."
 
 _INSTEAD: Mapping[str, str] = {
-    "reasoning_effort": "Set what the model's template knows in chat_template_kwargs, such as "
-    '{"enable_thinking": false}.',
     "chat_template": "The model's own template is used; /v1/completions takes a ready prompt.",
     "n_probs": "Use logprobs.",
     "input_type": _PREFIX,
@@ -105,8 +96,6 @@ def refuse_unsupported(body: GenerationBody) -> None:
     for name, value in (body.model_extra or {}).items():
         if name in _THEIRS:
             _check(name, value, _THEIRS[name])
-        elif name.startswith("guided_"):
-            _check(name, value, ())
 
 
 def refuse_other_inputs(body: BaseModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,9 +11,16 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from mullama.api.bodies import apart, ignored, read
+from mullama.api.channels import Channels
+from mullama.api.formats import Formats
 from mullama.api.openai import answers
 from mullama.api.openai.chunks import ChatChunks, Chunks, TextChunks
-from mullama.api.openai.collected import Collected, chat_completion, text_completion
+from mullama.api.openai.collected import (
+    ChatCollected,
+    Collected,
+    chat_completion,
+    text_completion,
+)
 from mullama.api.openai.convert import (
     chat_request,
     completion_requests,
@@ -34,6 +42,13 @@ from mullama.types import Backend, ChatRequest, CompletionRequest, ModelKind, Mo
 
 Requests = Sequence[ChatRequest | CompletionRequest]
 
+# The option reasoning_field -> the fields of a message that thoughts go into.
+THOUGHT_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "reasoning_content": ("reasoning_content",),
+    "reasoning": ("reasoning",),
+    "both": ("reasoning_content", "reasoning"),
+}
+
 
 class OpenAI:
     """OpenAI's endpoints, answered by a backend."""
@@ -41,6 +56,7 @@ class OpenAI:
     def __init__(self, backend: Backend, options: ServerOptions) -> None:
         self._backend = backend
         self._options = options
+        self._formats = Formats()
 
     def add_to(self, app: FastAPI) -> None:
         """Adds the routes: to the application itself, since every router on the way costs time."""
@@ -68,11 +84,16 @@ class OpenAI:
         body = await read(request, ChatBody)
         model = self._generating(body)
         asked = from_address(await apart(request, chat_request, body), _address(request))
+        asked, channels = await self._channels(model, body, asked)
         head = Head.new("chatcmpl", model.name)
-        shape = _shape(body, logprobs=bool(body.logprobs))
+        shape = replace(
+            _shape(body, logprobs=bool(body.logprobs)),
+            thought_fields=THOUGHT_FIELDS[self._options.reasoning_field],
+            legacy_calls=bool(body.functions),
+        )
         if body.stream:
-            return self._stream(body, head, shape, [asked], [ChatChunks(head, shape)])
-        collected = Collected(shape.n)
+            return self._stream(body, head, shape, [asked], [ChatChunks(head, shape, channels)])
+        collected = ChatCollected(shape.n, channels)
 
         async def answer() -> bytes:
             await collect(self._backend, model.name, [asked], [collected])
@@ -141,6 +162,23 @@ class OpenAI:
                 param="model",
             )
         return model
+
+    async def _channels(
+        self, model: ModelStatus, body: ChatBody, asked: ChatRequest
+    ) -> tuple[ChatRequest, Channels | None]:
+        """How the answers are to be read, and the request with the marks that this needs."""
+        tools = asked.offered
+        known = await self._formats.find(model.info, tools=bool(tools))
+        if known is None or asked.options.constraint:  # which holds from the first token on
+            return asked, None
+        channels = Channels(
+            known.format,
+            tools,
+            thoughts=body.reasoning_format != "none",
+            parallel=asked.tool_choice.parallel,
+            continued=asked.continue_final_message,
+        )
+        return replace(asked, marks=known.marks), channels
 
     def _stream(
         self,

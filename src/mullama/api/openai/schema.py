@@ -218,10 +218,14 @@ class GenerationBody(Body):
     )
     timings_per_token: bool | None = Field(None, description="A hint.")
 
-    response_format: JsonObject | None = Field(None, description="Only type text.")
-    grammar: StringOrObject = Field(None, description="Refused.")
-    json_schema: JsonObject | None = Field(None, description="Refused.")
-    structured_outputs: JsonObject | None = Field(None, description="Refused.")
+    response_format: JsonObject | None = Field(
+        None, description="text, json_object or json_schema: what the answer is held to."
+    )
+    grammar: StringOrObject = Field(None, description="A GBNF or Lark grammar for the answer.")
+    json_schema: JsonObject | None = Field(None, description="A schema for the answer.")
+    structured_outputs: JsonObject | None = Field(
+        None, description="One of json, regex, choice, grammar, json_object."
+    )
     thinking_budget_tokens: int | None = Field(None, description="Refused.")
     lora: Items[JsonObject] | None = Field(None, description="Refused, unless empty.")
     cache_salt: str | None = Field(
@@ -283,13 +287,28 @@ class ChatBody(GenerationBody):
         None, description="Continue the last message instead of answering it."
     )
 
-    parallel_tool_calls: bool | None = Field(None, description="A hint.")
-
-    tools: Items[JsonObject] | None = Field(None, description="Refused, unless empty.")
-    tool_choice: StringOrObject = Field(None, description="Only none and auto.")
-    functions: Items[JsonObject] | None = Field(None, description="Refused, unless empty.")
-    function_call: StringOrObject = Field(None, description="Only none and auto.")
-    reasoning_effort: str | None = Field(None, description="Only none; see chat_template_kwargs.")
+    tools: Items[JsonObject] | None = Field(
+        None, description="Functions that the model may call, with names and parameters."
+    )
+    tool_choice: StringOrObject = Field(
+        None, description="auto (default), none, or allowed_tools with the mode auto."
+    )
+    parallel_tool_calls: bool | None = Field(
+        None, description="Default true; false: one call an answer at most."
+    )
+    functions: Items[JsonObject] | None = Field(
+        None, description="The old form of tools; calls come in the old form, too."
+    )
+    function_call: StringOrObject = Field(None, description="For functions: auto or none.")
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = (
+        Field(None, description="How long to think, where the model knows it; none: not at all.")
+    )
+    enable_thinking: bool | None = Field(
+        None, description="Whether to think, where the model's template leaves it open."
+    )
+    reasoning_format: Literal["auto", "deepseek", "none"] | None = Field(
+        None, description="auto (default): thoughts come apart; none: in the content, with marks."
+    )
     verbosity: str | None = Field(None, description="Only medium.")
     modalities: Items[str] | None = Field(None, description="Only text.")
     audio: JsonObject | None = Field(None, description="Refused.")

@@ -6,12 +6,11 @@ import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 
 from mullama import __version__
-from mullama.api.openai.answers import TimingsAnswer, Usage
+from mullama.api.openai.answers import ChatReason, TextReason, TimingsAnswer, Usage
 from mullama.errors import Overloaded
 from mullama.types import Finished, FinishReason, Progress
 
@@ -49,7 +48,8 @@ class Head:
 class Shape:
     """What the client wants to see. `n`: answers to each prompt. `echo`: the prompt, where wanted.
 
-    `logprobs` is whether they are shown, however many were asked for.
+    `logprobs` is whether they are shown, however many were asked for. Thoughts go into all of
+    `thought_fields`. With `legacy_calls` a call has the form that it had with `functions`.
     """
 
     n: int = 1
@@ -58,16 +58,26 @@ class Shape:
     timings: bool = True
     include_usage: bool = False
     echo: bool = False
+    thought_fields: tuple[str, ...] = ("reasoning_content",)
+    legacy_calls: bool = False
 
 
-def finish_reason(finished: Finished) -> Literal["stop", "length"]:
+def finish_reason(finished: Finished) -> TextReason:
     """OpenAI's word. Raises Overloaded for an answer that was cancelled, since it is incomplete."""
     if finished.reason is FinishReason.CANCELLED:
         raise Overloaded("The answer was cancelled before it was complete.", code="cancelled")
     return "length" if finished.reason is FinishReason.LENGTH else "stop"
 
 
-def usage(prompts: Iterable[Iterable[Finished]]) -> Usage:
+def chat_reason(finished: Finished, n_calls: int, shape: Shape) -> ChatReason:
+    """The same of a chat's answer, which may have ended so that its calls are made."""
+    reason = finish_reason(finished)
+    if not n_calls or reason == "length":
+        return reason
+    return "function_call" if shape.legacy_calls else "tool_calls"
+
+
+def usage(prompts: Iterable[Iterable[Finished]], n_thought: int = 0) -> Usage:
     """The tokens of a request: of each prompt once, and of all its answers."""
     n_prompt = n_cached = n_restored = n_from_disk = n_generated = 0
     for answers in prompts:
@@ -89,7 +99,7 @@ def usage(prompts: Iterable[Iterable[Finished]]) -> Usage:
             "disk_tokens": n_from_disk,
         },
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": n_thought,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },

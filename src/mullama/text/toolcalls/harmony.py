@@ -55,6 +55,8 @@ _ON_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
 class Harmony:
     """Reads one answer of harmony messages."""
 
+    settled = False  # another message may always follow
+
     def __init__(
         self, source: Source, out: Collector, tools: Mapping[str, Schema], start: int
     ) -> None:

@@ -1,0 +1,213 @@
+"""Grammars as a tree of small parts, and how they are written for the engine.
+
+    Seq((Markup('<tool_call>\\n{"name": "'), Text("add"), Text('", "arguments": '),
+         Json('{"type": "object"}'), Markup("}\\n</tool_call>")))
+
+Parts are plain, frozen data: equal grammars are equal, and cached as such. A JSON part carries its
+schema as JSON text, which keeps the order of properties; they are written in that order.
+
+The engine's language is a dialect of Lark with `%json {…}` inside. JSON is written without white
+space between its tokens, unless the part allows it: then the model may lay it out, up to
+`MAX_SPACE` characters in a row, as a small one may never stop. `\\uXXXX` escapes are never written:
+with them the engine could spell a property's name a second way, and so escape its schema.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mullama.errors import InvalidRequest
+from mullama.text.constraint.regex import literal, translate
+from mullama.text.constraint.regex_parse import RegexError
+from mullama.text.constraint.schema import Lowered
+from mullama.types import Token
+
+MAX_SPACE = 40  # characters of white space in a row
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Exactly these characters."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One of these texts, exactly. Far cheaper than a Choice of Texts where they are many."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """These characters, but a special token where they name one."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """Text that matches `pattern`, all of it."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """JSON that satisfies `schema`, which is JSON text itself.
+
+    `strict` refuses what can't be enforced; otherwise it is left out and listed.
+    """
+
+    schema: str
+    strict: bool = True
+    whitespace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Any text up to the first `end`, and that."""
+
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lark:
+    """A whole grammar in the engine's language, as a client sent it; its `start` is meant."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seq:
+    """One part after another."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the parts."""
+
+    options: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The part, `low` to `high` times (None: without end)."""
+
+    part: Part
+    low: int = 0
+    high: int | None = None
+
+
+Part = Text | Words | Markup | Regex | Json | Until | Lark | Seq | Choice | Repeat
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes one grammar.
+
+    `split` finds the special tokens that a text names; `lower` gives a JSON part's schema.
+    """
+
+    split: Callable[[str], list[str | Token]]
+    lower: Callable[[Json], Lowered]
+    schemas: list[Lowered] = field(default_factory=list)  # that were written
+    _rules: dict[Part, str] = field(default_factory=dict)  # equal parts share a rule
+    _lines: list[str] = field(default_factory=list)
+
+    def write(self, part: Part) -> str:
+        """The whole grammar for `part`. Raises InvalidRequest, as `lower` does."""
+        if isinstance(part, Lark):
+            return self._embedded(part.source)
+        start = self._write(part)
+        return "\n".join(["%llguidance {}", f"start: {start}", *self._lines, ""])
+
+    def _write(self, part: Part) -> str:
+        match part:
+            case Text(text):
+                return quoted(text)
+            case Markup(text):
+                return " ".join(map(_piece, self.split(text))) or '""'
+            case Seq(parts):
+                return f"({' '.join(map(self._write, parts))})" if parts else '""'
+            case Choice(options):
+                return f"({' | '.join(map(self._write, options))})"
+            case Repeat(inner, low, high):
+                return f"({self._write(inner)}){{{low},{'' if high is None else high}}}"
+            case Lark():
+                raise ValueError("a client's grammar is no part of another")
+        return self._rules.get(part) or self._rule(part)
+
+    def _rule(self, part: Words | Regex | Json | Until) -> str:
+        n = len(self._rules)
+        match part:
+            case Regex(pattern):
+                name, line = f"R{n}", f"R{n}: {_terminal(pattern)}"
+            case Words(texts):
+                name, line = f"R{n}", f"R{n}: /{'|'.join(map(literal, texts))}/"
+            case Json():
+                name, line = f"j{n}", f"j{n}: %json {self._json(part)}"
+            case Until(end):
+                name, line = f"u{n}", f"u{n}[lazy]: U{n}\nU{n}: /(?s:.)*/ {quoted(end)}"
+        self._rules[part] = name
+        self._lines.append(line)
+        return name
+
+    def _json(self, part: Json) -> str:
+        lowered = self.lower(part)
+        self.schemas.append(lowered)
+        return schema_text(lowered, whitespace=part.whitespace)
+
+    def _embedded(self, source: str) -> str:
+        """A client's grammar, with the schemas in it lowered as all others are."""
+        if source.lstrip().startswith("{"):  # the engine would read it as JSON, with other rules
+            raise InvalidRequest("The grammar is not Lark: it begins with '{'.")
+        done, at = "", 0
+        for mark in re.finditer(r"%json\s*", source):
+            if mark.start() < at:
+                continue  # within a schema's own strings
+            try:
+                schema, end = json.JSONDecoder().raw_decode(source, mark.end())
+            except (ValueError, RecursionError) as error:
+                raise InvalidRequest(
+                    f"The grammar's %json is not followed by JSON: {error}."
+                ) from None
+            done += source[at : mark.end()] + self._json(Json(json.dumps(schema)))
+            at = end
+        return done + source[at:]
+
+
+def quoted(text: str) -> str:
+    """`text` as a literal of the engine's language."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def schema_text(lowered: Lowered, *, whitespace: bool) -> str:
+    """A lowered schema as JSON text, with the engine's own options."""
+    schema = lowered.schema if isinstance(lowered.schema, dict) else {"allOf": [lowered.schema]}
+    options: dict[str, str | bool] = {
+        "whitespace_flexible": whitespace,
+        "json_allowed_escapes": 'nrbtf\\"',
+    }
+    if whitespace:
+        options["whitespace_pattern"] = rf"[\x20\x0A\x0D\x09]{{1,{MAX_SPACE}}}"
+    return json.dumps({**schema, "x-guidance": options})
+
+
+def _piece(part: str | Token) -> str:
+    return quoted(part) if isinstance(part, str) else f"<[{part}]>"
+
+
+def _terminal(pattern: str) -> str:
+    try:
+        found = translate(pattern, search=False)
+    except RegexError as error:
+        raise InvalidRequest(f"The regular expression can't be followed: {error}.") from None
+    parts = [f"/{one}/" for one in found.must] + [f"~/{one}/" for one in found.must_not]
+    return " & ".join(parts)

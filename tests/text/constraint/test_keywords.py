@@ -1,0 +1,282 @@
+"""No keyword passes in silence: each is enforced, or refused with its name and its JSON path."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mullama.errors import InvalidRequest
+from mullama.text.constraint import Compiler
+from mullama.types import Constraint
+from tests.text.constraint.schemas import TOOLS
+from tests.text.constraint.test_walks import valid
+from tests.text.constraint.vocabulary import Endless, SmallVocab, accepts, walk
+
+# keyword -> (schema, a text that satisfies it, a text that only this keyword forbids)
+CASES: dict[str, tuple[Any, str, str]] = {
+    "type": ({"type": "integer"}, "1", '"1"'),
+    "enum": ({"enum": [1, "a"]}, '"a"', '"b"'),
+    "const": ({"const": {"a": [1]}}, '{"a":[1]}', '{"a":[2]}'),
+    "multipleOf": ({"type": "number", "multipleOf": 0.5}, "1.5", "1.2"),
+    "maximum": ({"type": "integer", "maximum": 7}, "7", "8"),
+    "exclusiveMaximum": ({"type": "integer", "exclusiveMaximum": 7}, "6", "7"),
+    "minimum": ({"type": "number", "minimum": -0.5}, "-0.5", "-0.6"),
+    "exclusiveMinimum": ({"type": "number", "exclusiveMinimum": 0}, "0.1", "0"),
+    "maxLength": ({"type": "string", "maxLength": 2}, '"é日"', '"abc"'),
+    "minLength": ({"type": "string", "minLength": 2}, '"é日"', '"a"'),
+    "pattern": ({"type": "string", "pattern": "^a|b$"}, '"xb"', '"xbx"'),
+    "format": ({"type": "string", "format": "date"}, '"2024-02-29"', '"2023-02-29"'),
+    "maxItems": ({"type": "array", "maxItems": 1}, "[1]", "[1,2]"),
+    "minItems": ({"type": "array", "minItems": 1}, "[1]", "[]"),
+    "uniqueItems": ({"items": {"enum": [1, 2]}, "uniqueItems": True}, "[2,1]", "[1,1]"),
+    "prefixItems": ({"prefixItems": [{"type": "null"}]}, "[null]", "[1]"),
+    "items": ({"type": "array", "items": {"type": "null"}}, "[null]", "[1]"),
+    "contains": ({"type": "array", "contains": {"const": 1}}, "[1]", "[2]"),
+    "minContains": ({"contains": True, "minContains": 2}, "[1,1]", "[1]"),
+    "maxContains": ({"contains": True, "maxContains": 1}, "[1]", "[1,1]"),
+    "unevaluatedItems": (
+        {"prefixItems": [{"type": "null"}], "unevaluatedItems": False},
+        "[null]",
+        "[null,1]",
+    ),
+    "maxProperties": ({"type": "object", "maxProperties": 1}, '{"a":1}', '{"a":1,"b":1}'),
+    "minProperties": ({"type": "object", "minProperties": 1}, '{"a":1}', "{}"),
+    "required": ({"type": "object", "required": ["a"]}, '{"a":1}', "{}"),
+    "properties": ({"properties": {"a": {"type": "null"}}}, '{"a":null}', '{"a":1}'),
+    "patternProperties": (
+        {"patternProperties": {"^a": {"type": "null"}}},
+        '{"ab":null}',
+        '{"ab":1}',
+    ),
+    "additionalProperties": (
+        {"properties": {"a": True}, "additionalProperties": False},
+        '{"a":1}',
+        '{"b":1}',
+    ),
+    "propertyNames": (
+        {"type": "object", "propertyNames": {"pattern": "^a"}},
+        '{"ab":1}',
+        '{"b":1}',
+    ),
+    "unevaluatedProperties": (
+        {"properties": {"a": True}, "unevaluatedProperties": False},
+        '{"a":1}',
+        '{"b":1}',
+    ),
+    "dependentRequired": (
+        {"properties": {"a": {}, "b": {}}, "dependentRequired": {"a": ["b"]}},
+        '{"a":1,"b":1}',
+        '{"a":1}',
+    ),
+    "dependentSchemas": (
+        {"properties": {"a": {}}, "dependentSchemas": {"a": {"required": ["b"]}}},
+        '{"a":1,"b":1}',
+        '{"a":1}',
+    ),
+    "dependencies": (
+        {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "properties": {"a": {}, "b": {}},
+            "dependencies": {"a": ["b"]},
+        },
+        '{"a":1,"b":1}',
+        '{"a":1}',
+    ),
+    "additionalItems": (
+        {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "items": [{"type": "null"}],
+            "additionalItems": False,
+        },
+        "[null]",
+        "[null,1]",
+    ),
+    "allOf": ({"allOf": [{"minimum": 1}, {"maximum": 2}], "type": "integer"}, "2", "3"),
+    "anyOf": ({"anyOf": [{"type": "null"}, {"type": "integer"}]}, "2", '""'),
+    "oneOf": ({"type": "integer", "oneOf": [{"minimum": 1}, {"maximum": 5}]}, "6", "3"),
+    "not": ({"type": "string", "not": {"enum": ["ab", "b"]}}, '"abc"', '"ab"'),
+    "if": (
+        {
+            "type": "integer",
+            "if": {"minimum": 5},
+            "then": {"multipleOf": 2},
+            "else": {"minimum": 0},
+        },
+        "6",
+        "7",
+    ),
+    "then": ({"type": "integer", "if": {"minimum": 5}, "then": {"maximum": 6}}, "6", "7"),
+    "else": ({"type": "integer", "if": {"minimum": 5}, "else": {"minimum": 0}}, "1", "-1"),
+    "$ref": ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "null"}}}, "null", "1"),
+    "$dynamicRef": (
+        {"$dynamicRef": "#a", "$defs": {"a": {"$dynamicAnchor": "a", "type": "null"}}},
+        "null",
+        "1",
+    ),
+    "$recursiveRef": (
+        {
+            "$schema": "https://json-schema.org/draft/2019-09/schema",
+            "properties": {"a": {"$recursiveRef": "#"}},
+            "additionalProperties": False,
+        },
+        '{"a":{}}',
+        '{"a":{"b":1}}',
+    ),
+}
+REFUSED = {"contains", "$dynamicRef", "$recursiveRef"}
+ABOUT_OTHERS = {"minContains", "maxContains", "then", "else"}  # no assertions by themselves
+
+
+@pytest.fixture(scope="module")
+def vocab() -> SmallVocab:
+    return SmallVocab()
+
+
+@pytest.fixture(scope="module")
+def compiler(vocab: SmallVocab) -> Compiler:
+    return Compiler(vocab)
+
+
+def test_every_keyword_that_asserts_something_has_a_case() -> None:
+    known = set(jsonschema.Draft202012Validator.VALIDATORS)
+    known |= set(jsonschema.Draft7Validator.VALIDATORS)
+    known |= set(jsonschema.Draft201909Validator.VALIDATORS)
+    assert known | ABOUT_OTHERS == set(CASES)
+
+
+@pytest.mark.parametrize("keyword", CASES)
+def test_a_keyword_is_enforced_or_refused(
+    keyword: str, compiler: Compiler, vocab: SmallVocab
+) -> None:
+    schema, good, bad = CASES[keyword]
+    assert valid(good, schema)
+    assert not valid(bad, schema)
+    if keyword in REFUSED:
+        with pytest.raises(InvalidRequest, match="at \\$") as caught:
+            compiler.compile(Constraint.json_schema(schema))
+        assert repr(keyword) in caught.value.message
+        loose = compiler.compile(Constraint.json_schema(schema, strict=False))
+        assert [one for one in loose.loosened if one.endswith(f": {keyword}")]
+        assert accepts(loose.matcher(), vocab, good)
+    else:
+        compiled = compiler.compile(Constraint.json_schema(schema))
+        assert accepts(compiled.matcher(), vocab, good)
+        assert not accepts(compiled.matcher(), vocab, bad)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("uniqueItems", True),
+        ("contains", {"type": "integer"}),
+        ("pattern", "(?!a)b"),
+        ("pattern", r"\bword\b"),
+        ("format", "regex"),
+        ("format", "no-such-format"),
+        ("not", {"pattern": "a"}),
+        ("oneOf", [{"pattern": "a"}, {"pattern": "b"}]),
+        ("minProperties", 2),
+        ("$ref", "https://example.org/elsewhere.json"),
+        ("$ref", "#/nowhere"),
+        ("type", "file"),
+        ("multipleOf", 0),
+        ("multipleOf", 0.123456),
+        ("required", True),
+        ("enum", "a"),
+        ("const", 9007199254740993),
+        ("minLength", -1),
+        ("minimum", "1"),
+        ("propertyNames", {"pattern": "a", "maxLength": 3}),
+        ("patternProperties", {"(?=a)b": {}}),
+        ("anyOf", []),
+    ],
+)
+def test_what_cannot_be_enforced_is_refused_with_its_path(
+    keyword: str, value: Any, compiler: Compiler
+) -> None:
+    schema = {"properties": {"deep": {"items": {keyword: value}}}}
+    with pytest.raises(InvalidRequest) as caught:
+        compiler.compile(Constraint.json_schema(schema, param="response_format"))
+    assert f"{keyword!r} at $.properties.deep.items " in caught.value.message
+    assert caught.value.param == "response_format"
+    loose = compiler.compile(Constraint.json_schema(schema, strict=False))
+    assert loose.loosened == (f"$.properties.deep.items: {keyword}",)
+
+
+MUTATIONS: list[dict[str, Any]] = [
+    {"minimum": 3},
+    {"exclusiveMaximum": 2.5},
+    {"multipleOf": 3},
+    {"maxLength": 3},
+    {"minLength": 2},
+    {"pattern": "^[a-z0-9/]+$"},
+    {"format": "ipv4"},
+    {"minItems": 2},
+    {"maxItems": 1},
+    {"items": {"type": "string"}},
+    {"prefixItems": [{"type": "integer"}]},
+    {"uniqueItems": True},
+    {"contains": {"type": "integer"}},
+    {"required": ["added"]},
+    {"minProperties": 2},
+    {"maxProperties": 2},
+    {"propertyNames": {"maxLength": 5}},
+    {"propertyNames": {"enum": ["path", "op", "kind", "added"]}},
+    {"patternProperties": {"^added": {"type": "boolean"}}},
+    {"additionalProperties": {"type": "integer"}},
+    {"unevaluatedProperties": False},
+    {"dependentRequired": {"path": ["added"]}},
+    {"dependentSchemas": {"kind": {"minProperties": 2}}},
+    {"enum": ["a", 4, None, {"added": 1}]},
+    {"const": "abc"},
+    {"anyOf": [{"type": "string", "maxLength": 2}, {"minimum": 4}]},
+    {"oneOf": [{"type": "string"}, {"type": ["integer", "object", "array"]}]},
+    {"oneOf": [{"minLength": 2}, {"maxLength": 3}]},
+    {"allOf": [{"maximum": 30}, {"minLength": 1}]},
+    {"not": {"const": "a"}},
+    {"not": {"type": ["null", "boolean"]}},
+    {"not": {"required": ["path"]}},
+    {"if": {"type": "string"}, "then": {"minLength": 2}, "else": {"minimum": 2}},
+]
+
+
+def places(schema: Any) -> Iterator[dict[str, Any]]:
+    """All schemas in a schema, itself first."""
+    if not isinstance(schema, dict):
+        return
+    yield schema
+    for keyword, value in schema.items():
+        if keyword in ("properties", "$defs", "definitions"):
+            for inner in value.values():
+                yield from places(inner)
+        elif keyword in ("items", "additionalProperties", "anyOf", "oneOf", "prefixItems"):
+            for inner in value if isinstance(value, list) else [value]:
+                yield from places(inner)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=json.dumps)
+def test_a_keyword_added_anywhere_is_enforced_or_refused(
+    mutation: dict[str, Any], compiler: Compiler, vocab: SmallVocab
+) -> None:
+    rng = random.Random(json.dumps(mutation))
+    n_enforced = 0
+    for name in ("edit a file", "shapes", "a tree", "labels"):
+        for i in range(len(list(places(TOOLS[name])))):
+            schema = copy.deepcopy(TOOLS[name])
+            list(places(schema))[i].update(copy.deepcopy(mutation))
+            try:
+                compiled = compiler.compile(Constraint.json_schema(schema))
+            except InvalidRequest:
+                continue  # its words are tested above
+            with suppress(Endless):
+                text = walk(compiled.matcher(), vocab, rng, most=600)
+                assert valid(text, schema), (text, schema)
+                n_enforced += 1
+    assert n_enforced or "contains" in mutation

@@ -1,0 +1,131 @@
+"""Answers held to a schema, a pattern or a grammar, through the official SDK and the tiny model."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Literal
+
+import jsonschema
+import openai
+import pytest
+from pydantic import BaseModel
+
+from tests.wire.conftest import REAL
+
+pytestmark = REAL
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 12},
+        "age": {"type": "integer", "minimum": 0, "maximum": 150},
+        "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2},
+    },
+    "required": ["name", "age", "tags"],
+    "additionalProperties": False,
+}
+ASK: list[Any] = [{"role": "user", "content": "Give me a person as JSON."}]
+
+
+class Person(BaseModel):
+    name: str
+    city: Literal["Paris", "Rome"]
+    likes_tea: bool
+
+
+@pytest.fixture
+def client(live_server: Any) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{live_server.url}/v1", api_key="none", max_retries=0)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.2])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_schema_is_satisfied(client: openai.OpenAI, temperature: float, stream: bool) -> None:
+    asked: dict[str, Any] = {
+        "model": "default",
+        "messages": ASK,
+        "temperature": temperature,
+        "seed": 3,
+        "max_tokens": 300,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "person", "strict": True, "schema": SCHEMA},
+        },
+    }
+    if stream:
+        chunks = list(client.chat.completions.create(**asked, stream=True))
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+        reason = next(c.choices[0].finish_reason for c in chunks if c.choices[0].finish_reason)
+    else:
+        choice = client.chat.completions.create(**asked).choices[0]
+        text, reason = choice.message.content or "", choice.finish_reason
+    assert reason == "stop"
+    jsonschema.validate(json.loads(text), SCHEMA)
+
+
+def test_parse_gives_the_pydantic_model(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.parse(
+        model="default", messages=ASK, response_format=Person, max_tokens=300, temperature=0
+    )
+    assert isinstance(answer.choices[0].message.parsed, Person)
+
+
+def test_a_cut_answer_says_so(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(
+        model="default", messages=ASK, max_tokens=3, response_format={"type": "json_object"}
+    )
+    assert answer.choices[0].finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("fields", "pattern"),
+    [
+        ({"structured_outputs": {"choice": ["yes", "no"]}}, "yes|no"),
+        ({"structured_outputs": {"regex": "[0-9]{3}-[a-f]{4}"}}, "[0-9]{3}-[a-f]{4}"),
+        ({"guided_regex": "x+y"}, "x+y"),
+        ({"guided_choice": ["left", "right"]}, "left|right"),
+        ({"grammar": 'root ::= "a" [b-d]+ "e"'}, "a[b-d]+e"),
+        ({"structured_outputs": {"grammar": 'start: "a" /[0-9]{2}/ "b"'}}, "a[0-9]{2}b"),
+    ],
+)
+def test_every_answer_matches_what_was_asked(
+    client: openai.OpenAI, fields: dict[str, Any], pattern: str
+) -> None:
+    answer = client.completions.create(
+        model="default", prompt="One, two", max_tokens=200, n=3, seed=1, extra_body=fields
+    )
+    for choice in answer.choices:
+        if choice.finish_reason == "stop":
+            assert re.fullmatch(pattern, choice.text, re.DOTALL), choice.text
+    assert any(choice.finish_reason == "stop" for choice in answer.choices)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"grammar": 'root ::= "a" b'}, "grammar"),
+        ({"guided_regex": "a("}, "guided_regex"),
+        ({"structured_outputs": {"choice": []}}, "structured_outputs.choice"),
+        ({"guided_regex": "a", "guided_choice": ["a"]}, "guided_choice"),
+    ],
+)
+def test_what_cannot_be_enforced_is_refused_by_name(
+    client: openai.OpenAI, fields: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(model="default", prompt="x", extra_body=fields)
+    assert caught.value.param in (param, "guided_regex")
+
+
+def test_a_keyword_that_cannot_be_enforced_is_refused_with_its_path(client: openai.OpenAI) -> None:
+    schema = {"type": "object", "properties": {"a": {"$dynamicRef": "#x"}}}
+    with pytest.raises(openai.BadRequestError, match=r"dynamicRef"):
+        client.chat.completions.create(
+            model="default",
+            messages=ASK,
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": schema},
+            },
+        )
