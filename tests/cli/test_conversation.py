@@ -3,42 +3,80 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from typing import Any
 
 import click
 import pytest
 
-from mullama.cli.conversation import Conversation, Message, Wish
+from mullama.cli.conversation import Chat, Conversation, Message, Wish
 from mullama.cli.terminal import given_text, show
+from mullama.text.spans import Span, SpanKind
+from mullama.text.syntax import Format, Reasoning
 from mullama.types import SamplerParams
+
+FORMAT = Format(name="test", reasoning=Reasoning())
 
 
 class Scripted:
     """A template that joins the messages, and a context that answers "1", "2", ... in pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened: str = "", pieces: tuple[str, ...] = ()) -> None:
+        self.opened = opened
+        self.pieces = pieces
         self.prompts: list[str] = []
+        self.marks: set[str] = set()
         self.n_closed = 0
 
-    def apply_chat_template(self, messages: list[Message]) -> str:
-        return "|".join(f"{message['role']}:{message['content']}" for message in messages)
+    def apply_chat_template(
+        self, messages: list[Message], add_generation_prompt: bool = True
+    ) -> str:
+        text = "|".join(f"{message['role']}:{message['content']}" for message in messages)
+        return text + (self.opened if add_generation_prompt else "")
 
     def generate_stream(
-        self, prompt: str, max_tokens: int | None, params: SamplerParams, stop: tuple[str, ...]
+        self,
+        prompt: str,
+        max_tokens: int | None,
+        params: SamplerParams,
+        stop: tuple[str, ...],
+        *,
+        marks: Iterable[str],
     ) -> Generator[str, None, None]:
         self.prompts.append(prompt)
+        self.marks = set(marks)
         try:
-            yield from ("an", "swer ", str(len(self.prompts)))
+            yield from self.pieces or ("an", "swer ", str(len(self.prompts)))
         finally:
             self.n_closed += 1
 
 
 def conversation(script: Scripted, system: str | None = None) -> Conversation:
-    return Conversation(script, script, Wish(SamplerParams(), system=system))
+    return Conversation(Chat(script, FORMAT), script, Wish(SamplerParams(), system=system))
+
+
+def said(*texts: str) -> list[Span]:
+    return [Span(SpanKind.CONTENT, text) for text in texts]
 
 
 def test_an_answer_comes_in_pieces() -> None:
-    assert list(conversation(Scripted()).ask("hi")) == ["an", "swer ", "1"]
+    assert list(conversation(Scripted()).ask("hi")) == said("an", "swer ", "1")
+
+
+def test_thoughts_come_apart_and_are_kept_as_such() -> None:
+    script = Scripted(opened="<think>", pieces=("Hm.", "</think>", "\n42"))
+    talk = conversation(script)
+    assert list(talk.ask("hi")) == [Span(SpanKind.REASONING, "Hm."), *said("42")]
+    answer = {"role": "assistant", "content": "42", "reasoning_content": "Hm."}
+    assert talk.messages == [{"role": "user", "content": "hi"}, answer]
+    assert script.marks >= {"<think>", "</think>"}
+
+
+def test_text_that_is_continued_has_no_marks() -> None:
+    script = Scripted(pieces=("<think>", "Hm."))
+    answer = list(Conversation(None, script, Wish(SamplerParams())).ask("hi"))
+    assert answer == said("<think>", "Hm.")
+    assert script.marks == set()
 
 
 def test_later_turns_know_the_earlier_ones() -> None:
@@ -66,9 +104,7 @@ def test_what_was_said_before_an_interruption_counts() -> None:
 
 def test_a_turn_without_an_answer_is_forgotten() -> None:
     class Failing(Scripted):
-        def generate_stream(
-            self, prompt: str, max_tokens: int | None, params: SamplerParams, stop: tuple[str, ...]
-        ) -> Generator[str, None, None]:
+        def generate_stream(self, prompt: str, **asked: Any) -> Generator[str, None, None]:
             raise RuntimeError(prompt)
             yield ""
 
@@ -130,13 +166,25 @@ def test_piped_bytes_that_are_no_text_are_refused() -> None:
 )
 def test_an_answer_s_last_line_is_ended_once(pieces: list[str], shown: str) -> None:
     out = io.StringIO()
-    show(pieces, out)
+    show(said(*pieces), out)
     assert out.getvalue() == shown
 
 
+def test_a_terminal_gets_thoughts_dimmed_and_a_file_does_not() -> None:
+    spans = [Span(SpanKind.REASONING, "H\x1bm"), Span(SpanKind.REASONING, "."), *said("42")]
+    terminal, file = Terminal(), io.StringIO()
+    show(spans, terminal)
+    show(spans, file)
+    assert terminal.getvalue() == "\x1b[2mHm.\x1b[22m\n\n42\n"
+    assert file.getvalue() == "42\n"
+    cut = Terminal()
+    show(spans[:2], cut)
+    assert cut.getvalue() == "\x1b[2mHm.\x1b[22m\n"
+
+
 def test_an_answer_that_is_cut_ends_its_line() -> None:
-    def cut() -> Generator[str, None, None]:
-        yield "half"
+    def cut() -> Generator[Span, None, None]:
+        yield Span(SpanKind.CONTENT, "half")
         raise KeyboardInterrupt
 
     out = io.StringIO()
@@ -148,7 +196,7 @@ def test_an_answer_that_is_cut_ends_its_line() -> None:
 def test_a_terminal_gets_no_control_characters() -> None:
     text = "a\x1b]0;title\x07b\r\x9b2Jc\td\n"
     terminal, file = Terminal(), io.StringIO()
-    show([text], terminal)
-    show([text], file)
+    show(said(text), terminal)
+    show(said(text), file)
     assert terminal.getvalue() == "a]0;titleb2Jc\td\n"
     assert file.getvalue() == text

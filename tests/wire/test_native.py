@@ -127,6 +127,16 @@ def test_a_conversations_tokens_are_those_of_its_answers_prompt(
 
 
 @REAL
+def test_the_tools_of_a_conversation_are_in_its_prompt(post: Any, live_server: LiveServer) -> None:
+    tool = {"type": "function", "function": {"name": "get_weather"}}
+    asked = {"model": live_server.chat, "messages": HI, "tools": [tool]}
+    assert "get_weather" in post("/apply-template", **asked)["prompt"]
+    assert "get_weather" not in post("/apply-template", **asked, tool_choice="none")["prompt"]
+    more = post("/tokenize", **asked)["count"]
+    assert more > post("/tokenize", model=live_server.chat, messages=HI)["count"]
+
+
+@REAL
 @pytest.mark.parametrize("model", ["embed", "rank"])
 def test_models_without_a_template_take_text_only(post: Any, model: str) -> None:
     error = post("/apply-template", 400, model=model, messages=HI)["error"]

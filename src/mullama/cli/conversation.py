@@ -1,15 +1,19 @@
-"""A conversation with a model: what was said so far, and the next answer as a stream of text.
+"""A conversation with a model: what was said so far, and the next answer as a stream of spans.
 
-Knows the library's `Model` and `Context` by what it needs of them, and no terminal.
+Knows the library's `Model` and `Context` by what it needs of them, and no terminal. Thoughts come
+as spans of their own, and go back to the template as thoughts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
+from mullama.text.channels import Parser, begun
+from mullama.text.spans import Span, SpanKind, fold
+from mullama.text.syntax import Format
 from mullama.types import SamplerParams
 
 Message = dict[str, str]
@@ -18,7 +22,9 @@ Message = dict[str, str]
 class Template(Protocol):
     """The side of a model that turns messages into a prompt."""
 
-    def apply_chat_template(self, messages: list[Message]) -> str: ...
+    def apply_chat_template(
+        self, messages: list[Message], add_generation_prompt: bool = True
+    ) -> str: ...
 
 
 class Generates(Protocol):
@@ -30,6 +36,8 @@ class Generates(Protocol):
         max_tokens: int | None,
         params: SamplerParams,
         stop: tuple[str, ...],
+        *,
+        marks: Iterable[str],
     ) -> Generator[str, None, None]: ...
 
 
@@ -43,11 +51,19 @@ class Wish:
     system: str | None = None
 
 
-class Conversation:
-    """Turns of user and assistant. Without a template, each text is continued by itself."""
+@dataclass(frozen=True)
+class Chat:
+    """How a model converses: what writes its prompts, and how it writes its answers."""
 
-    def __init__(self, template: Template | None, context: Generates, wish: Wish) -> None:
-        self._template = template
+    template: Template
+    format: Format
+
+
+class Conversation:
+    """Turns of user and assistant. Without a `chat`, each text is continued by itself."""
+
+    def __init__(self, chat: Chat | None, context: Generates, wish: Wish) -> None:
+        self._chat = chat
         self._context = context
         self._wish = wish
         self.clear()
@@ -57,30 +73,45 @@ class Conversation:
         system = self._wish.system
         self.messages: list[Message] = [{"role": "system", "content": system}] if system else []
 
-    def ask(self, text: str) -> Iterator[str]:
+    def ask(self, text: str) -> Iterator[Span]:
         """The answer to `text`, piece by piece. What was answered counts, even when cut short.
 
         Raises ContextLengthExceeded when the conversation no longer fits.
         """
-        if self._template is None:
-            yield from self._answer(text)
+        if self._chat is None:
+            for piece in self._pieces(text):
+                yield Span(SpanKind.CONTENT, piece)
             return
         messages = [*self.messages, {"role": "user", "content": text}]
-        prompt = self._template.apply_chat_template(messages)
-        said: list[str] = []
+        said: list[Span] = []
         try:
-            for piece in self._answer(prompt):
-                said.append(piece)
-                yield piece
+            for span in self._answer(self._chat, messages):
+                said.append(span)
+                yield span
         finally:
             if said:
-                self.messages = [*messages, {"role": "assistant", "content": "".join(said)}]
+                self.messages = [*messages, _message(said)]
 
-    def _answer(self, prompt: str) -> Iterator[str]:
+    def _answer(self, chat: Chat, messages: list[Message]) -> Iterator[Span]:
+        prompt = chat.template.apply_chat_template(messages)
+        history = chat.template.apply_chat_template(messages, add_generation_prompt=False)
+        parser = Parser(chat.format, opened=begun(prompt, history))
+        for piece in self._pieces(prompt, chat.format.marks):
+            yield from parser.feed(piece)
+        yield from parser.finish()
+
+    def _pieces(self, prompt: str, marks: Iterable[str] = ()) -> Iterator[str]:
         wish = self._wish
         with closing(
             self._context.generate_stream(
-                prompt, max_tokens=wish.max_tokens, params=wish.params, stop=wish.stop
+                prompt, max_tokens=wish.max_tokens, params=wish.params, stop=wish.stop, marks=marks
             )
         ) as pieces:
             yield from pieces
+
+
+def _message(said: list[Span]) -> Message:
+    """What the assistant said, as a message of its own."""
+    answer = fold(said)
+    message = {"role": "assistant", "content": answer.content}
+    return message | ({"reasoning_content": answer.reasoning} if answer.reasoning else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mullama import Context, Model
     from mullama.cli.conversation import Conversation, Wish
     from mullama.cli.output import Progress
+    from mullama.text.syntax import Format
 
 
 @click.command(
@@ -100,7 +101,7 @@ def _open(
     raw: bool,
 ) -> Conversation:
     """Loads the model, for as long as `stack` is open. Raises MullamaError with the reason."""
-    from mullama.cli.conversation import Conversation
+    from mullama.cli.conversation import Chat, Conversation
     from mullama.models.gguf import read_info
     from mullama.models.templates import with_template
     from mullama.types import ModelKind
@@ -108,13 +109,22 @@ def _open(
     info = with_template(read_info(path), options.chat_template)
     if info.kind is not ModelKind.GENERATE:
         raise click.UsageError(f"{path.name} writes no text; serve it, for /v1/embeddings.")
-    chats = not raw and info.chat_template is not None
+    chats = not raw and bool(info.chat_template)
     if wish.system and not chats:
         raise click.UsageError("--system needs a model with a chat template, and no --raw.")
     model, context = _load(stack, path, options, progress)
     if not raw and not chats:
         click.echo("This model has no chat template; it continues your text.", err=True)
-    return Conversation(model if chats else None, context, wish)
+    chat = Chat(model, _format(info.chat_template)) if chats and info.chat_template else None
+    return Conversation(chat, context, wish)
+
+
+def _format(template: str) -> Format:
+    """How a model with this template writes its answers, if it may call nothing."""
+    from mullama.text.formats import find_format
+    from mullama.text.template import ChatTemplate
+
+    return replace(find_format(ChatTemplate(template, bos="", eos="")), calls=None)
 
 
 def _load(

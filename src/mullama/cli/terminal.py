@@ -9,11 +9,14 @@ from typing import TextIO
 
 import click
 
+from mullama.text.spans import Span, SpanKind
+
 # A model's text must not move the cursor, rename the window or type for the user: of the control
 # characters, a terminal gets only line ends and tabs.
 _UNSAFE = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
 for _safe in "\n\t":
     del _UNSAFE[ord(_safe)]
+_DIM, _BRIGHT = "\x1b[2m", "\x1b[22m"
 
 
 def given_text(argument: str | None, stdin: TextIO | None) -> str | None:
@@ -32,19 +35,27 @@ def _read(stdin: TextIO) -> str:
         ) from error
 
 
-def show(pieces: Iterable[str], out: TextIO) -> None:
-    """Writes an answer as it comes, and ends its last line, however the answer ends."""
+def show(spans: Iterable[Span], out: TextIO) -> None:
+    """Writes an answer as it comes, and ends its last line, however the answer ends.
+
+    A terminal also gets the thoughts, dimmed and in a paragraph of their own; a file does not.
+    """
     to_terminal = out.isatty()
-    last = "\n"
+    last, thinking = "\n", False
     try:
-        for piece in pieces:
-            out.write(piece.translate(_UNSAFE) if to_terminal else piece)
+        for span in spans:
+            thinks = span.kind is SpanKind.REASONING
+            if thinks and not to_terminal:
+                continue
+            if thinks != thinking:
+                thinking = thinks
+                out.write(_DIM if thinks else _BRIGHT + "\n\n")
+            out.write(span.text.translate(_UNSAFE) if to_terminal else span.text)
             out.flush()
-            last = piece[-1:] or last
+            last = span.text[-1:] or last
     finally:
-        if last != "\n":
-            out.write("\n")
-            out.flush()
+        out.write((_BRIGHT if thinking else "") + ("\n" if last != "\n" else ""))
+        out.flush()
 
 
 def ask_user(prompt: str) -> str:

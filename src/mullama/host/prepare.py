@@ -75,24 +75,20 @@ class Preparer:
         """The request in tokens. Raises InvalidRequest, naming the field."""
         self._check_options(request.options)
         if isinstance(request, ChatRequest):
-            return self._chat(id, request)
-        prepared = self._request(id, self._completion(request), request.options)
+            text = self.render(request)
+            opened = self._opened(text, request) if request.marks else ""
+            return Prepared(self._request(id, request, self._text(text)), opened=opened)
+        prepared = self._request(id, request, self._completion(request))
         if isinstance(request.prompt, str):
             return Prepared(prepared)
         return Prepared(prepared, self._vocab.detokenize(request.prompt, unparse_special=True))
 
-    def _chat(self, id: int, request: ChatRequest) -> Prepared:
-        prompt = self.render(request)
-        options = request.options
-        if not request.marks:
-            return Prepared(self._request(id, self._text(prompt), options))
-        options = replace(options, shown=self._tokens_of(request.marks))
-        opened = self._opened(prompt, request)
-        return Prepared(self._request(id, self._text(prompt), options), opened=opened)
-
     def _request(
-        self, id: int, prompt: Sequence[Token], options: GenerateOptions
+        self, id: int, request: ChatRequest | CompletionRequest, prompt: Sequence[Token]
     ) -> GenerateRequest:
+        options = request.options
+        if request.marks:
+            options = replace(options, shown=self._tokens_of(request.marks))
         return GenerateRequest(id, tuple(prompt), options, self._constraint(options))
 
     def _tokens_of(self, marks: tuple[str, ...]) -> tuple[Token, ...]:
@@ -111,6 +107,7 @@ class Preparer:
 
     def _opened(self, prompt: str, request: ChatRequest) -> str:
         """What the prompt has of the answer: all that the conversation before it does not have."""
+        # Not at the top: the library prepares completions, which need no channels.
         from mullama.text.channels import begun
 
         before = request.messages[:-1] if request.continue_final_message else request.messages

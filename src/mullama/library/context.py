@@ -90,9 +90,14 @@ class Context(Closable):
         max_tokens: int | None = None,
         params: SamplerParams | None = None,
         stop: Stop = (),
+        *,
+        marks: Iterable[str] = (),
     ) -> str:
-        """The model's continuation of the prompt, when it is complete."""
-        with closing(self.generate_stream(prompt, max_tokens, params, stop)) as pieces:
+        """The model's continuation of the prompt, when it is complete.
+
+        Control tokens are no text, but for those in the texts of `marks`, such as "<think>".
+        """
+        with closing(self.generate_stream(prompt, max_tokens, params, stop, marks=marks)) as pieces:
             return "".join(pieces)
 
     def generate_stream(
@@ -101,6 +106,8 @@ class Context(Closable):
         max_tokens: int | None = None,
         params: SamplerParams | None = None,
         stop: Stop = (),
+        *,
+        marks: Iterable[str] = (),
     ) -> Generator[str, None, None]:
         """The continuation piece by piece, each at least one whole character.
 
@@ -108,7 +115,7 @@ class Context(Closable):
         it to be collected, ends the answer.
         """
         self._answers.check()
-        return self._stream(_request(prompt, max_tokens, params, stop))
+        return self._stream(_request(prompt, max_tokens, params, stop, marks))
 
     def astream(
         self,
@@ -116,10 +123,12 @@ class Context(Closable):
         max_tokens: int | None = None,
         params: SamplerParams | None = None,
         stop: Stop = (),
+        *,
+        marks: Iterable[str] = (),
     ) -> AsyncGenerator[str, None]:
         """`generate_stream` for `async for`: other tasks run while it waits."""
         self._answers.check()
-        return self._astream(_request(prompt, max_tokens, params, stop))
+        return self._astream(_request(prompt, max_tokens, params, stop, marks))
 
     def decode(self, tokens: Iterable[Token]) -> None:
         """Compute tokens without generating any.
@@ -188,7 +197,11 @@ def _options(n_ctx: int, n_batch: int, n_threads: int, options: dict[str, Any]) 
 
 
 def _request(
-    prompt: Prompt, max_tokens: int | None, params: SamplerParams | None, stop: Stop
+    prompt: Prompt,
+    max_tokens: int | None,
+    params: SamplerParams | None,
+    stop: Stop,
+    marks: Iterable[str],
 ) -> CompletionRequest:
     """What an engine takes without a doubt: what is wrong with it must show in the caller."""
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
@@ -204,7 +217,8 @@ def _request(
             param="params",
         )
     options = GenerateOptions(sampler=sampler, max_tokens=max_tokens, stop=stops)
-    return CompletionRequest(prompt if isinstance(prompt, str) else _tokens(prompt), options)
+    given = prompt if isinstance(prompt, str) else _tokens(prompt)
+    return CompletionRequest(given, options, marks=tuple(marks))
 
 
 def _tokens(tokens: object) -> tuple[Token, ...]:

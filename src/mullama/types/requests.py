@@ -122,11 +122,15 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """A prompt to be continued: text, or token ids. With `suffix`, the middle is filled in."""
+    """A prompt to be continued: text, or token ids. With `suffix`, the middle is filled in.
+
+    The control tokens in `marks` are written.
+    """
 
     prompt: str | tuple[Token, ...]
     options: GenerateOptions = field(default_factory=GenerateOptions)
     suffix: str | None = None
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
