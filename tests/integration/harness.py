@@ -28,6 +28,7 @@ from mullama.types import (
 
 GREEDY = SamplerParams.greedy()
 N_CELLS = 256
+MOST_STEPS = 5000
 
 
 def context(n_lanes: int, n_ubatch: int, **options: object) -> ContextOptions:
@@ -117,8 +118,12 @@ class Bench:
         self.take(self.scheduler.apply(plan, output, 0.001 * plan.n_rows))
 
     def run(self) -> None:
-        while self.scheduler.has_work:
+        for _ in range(MOST_STEPS):
+            if not self.scheduler.has_work:
+                break
             self.step()
+        else:
+            raise AssertionError("the work does not end")
         self.scheduler.audit(self.runner)
 
     def take(self, events: list[Event]) -> None:
