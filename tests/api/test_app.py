@@ -316,3 +316,35 @@ async def test_paths_and_methods_that_are_not_there_are_json_too() -> None:
     assert wrong.status_code == 405
     assert wrong.headers["allow"] == "POST"
     assert wrong.json()["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", CHAT),
+        ("/v1/v1/chat/completions", CHAT),
+        ("/v1/chat/completions/", CHAT),
+        ("//v1/embeddings", EMBED),
+        ("/v1/health", "/health"),
+    ],
+)
+async def test_a_path_from_a_wrong_base_url_is_told_the_right_one(path: str, meant: str) -> None:
+    async with client(FakeBackend()) as http:
+        response = await http.post(f"http://here{path}", json={"messages": HI})
+    assert response.status_code == 404
+    assert f"it is {meant}." in response.json()["error"]["message"]
+
+
+async def test_the_address_itself_leads_to_the_description() -> None:
+    async with client(FakeBackend()) as http:
+        response = await http.get("/", follow_redirects=True)
+    assert response.url.path == "/docs"
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs", "/healthz", "/openapi.json", "/v1/models"])
+async def test_what_can_be_got_can_be_asked_for_its_head(path: str) -> None:
+    async with client(FakeBackend()) as http:
+        got, head = await http.get(path), await http.head(path)
+    assert head.status_code == got.status_code == 200
+    assert head.headers["content-length"] == got.headers["content-length"]

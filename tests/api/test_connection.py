@@ -350,6 +350,35 @@ def test_a_reader_is_stuck_when_it_took_nothing_for_the_whole_timeout() -> None:
     run(test())
 
 
+OLD = b"GET / HTTP/1.0\r\n\r\n"
+
+
+def test_an_old_client_gets_a_stream_without_chunks_and_its_end_as_the_end() -> None:
+    """HTTP/1.0 knows no chunked encoding; its clients saw the chunks' lengths in the text."""
+
+    async def test() -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await stream(send, 3 << 16)
+
+        async with serving(app) as served:
+            head, body = (await served.exchange(OLD)).split(b"\r\n\r\n", 1)
+            assert b"transfer-encoding" not in head
+            assert b"connection: close" in head
+            assert body == bytes(3 << 16)
+
+    run(test())
+
+
+def test_an_old_client_gets_an_answer_with_its_length() -> None:
+    async def test() -> None:
+        async with serving(count) as served:
+            head, body = (await served.exchange(OLD)).split(b"\r\n\r\n", 1)
+            assert b"content-length: 1" in head
+            assert body == b"0"
+
+    run(test())
+
+
 def test_closing_lets_the_running_answer_finish() -> None:
     async def test() -> None:
         slow = Slow()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from mullama import __version__
 from mullama.api.docs import page
@@ -48,6 +49,7 @@ def create_app(backend: Backend, options: ServerOptions) -> App:
     Native(backend).add_to(app)
     System(backend).add_to(app)
     app.add_api_route("/docs", _docs, include_in_schema=False)
+    app.add_api_route("/", _root, include_in_schema=False)
     app.add_exception_handler(HTTPException, _http_error)
     return app
 
@@ -56,7 +58,13 @@ async def _docs(request: Request) -> Response:
     return HTMLResponse(page(request.app.openapi()))
 
 
+async def _root() -> Response:
+    """For who opens the server's address in a browser."""
+    return RedirectResponse("docs")
+
+
 async def _http_error(request: Request, raised: Exception) -> Response:
     assert isinstance(raised, HTTPException)
-    error = from_http(raised, request.method, request.url.path)
+    known = {route.path for route in request.app.routes if isinstance(route, Route)}
+    error = from_http(raised, request.method, request.url.path, known)
     return error_response(error, raised.headers)

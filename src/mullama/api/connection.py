@@ -26,7 +26,7 @@ import time
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -43,6 +43,19 @@ KEEP_ALIVE = 75.0
 MAX_HEAD = 64 * 1024  # bytes; twice what common proxies pass on
 _LINGER = 2.0  # seconds in which a refused client may read why
 _BACKLOG = 2048
+
+
+class _UntilClose(int):
+    """The length of a body that the connection's end ends: a number that no body is longer than.
+
+    uvicorn counts down from a body's length, and expects to arrive at zero.
+    """
+
+    def __lt__(self, _: int) -> bool:
+        return False
+
+    def __sub__(self, _: int) -> Self:
+        return self
 
 
 class Connection(HttpToolsProtocol):
@@ -73,6 +86,9 @@ class Connection(HttpToolsProtocol):
         self._n_head = 0
         self._wait(self._client_timeout)
         super().on_headers_complete()
+        if self.parser.get_http_version() == "1.0":  # which knows no chunks, as uvicorn would send
+            self.cycle.chunked_encoding = False
+            self.cycle.expected_content_length = _UntilClose(0)
 
     def on_body(self, body: bytes) -> None:
         self._n_head = 0

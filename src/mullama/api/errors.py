@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -113,10 +113,12 @@ def as_error(raised: Exception, request_id: str) -> MullamaError:
     )
 
 
-def from_http(raised: HTTPException, method: str, path: str) -> MullamaError:
-    """An error of the routing: no such path, or no such method there."""
+def from_http(
+    raised: HTTPException, method: str, path: str, known: Collection[str]
+) -> MullamaError:
+    """An error of the routing: no such path among the `known` ones, or no such method there."""
     if raised.status_code == 404:
-        return NotFound(f"There is no {path} here; /docs lists what there is.")
+        return NotFound(f"There is no {path} here; {_where(path, known)}.")
     if raised.status_code == 405:
         allowed = (raised.headers or {}).get("Allow", "another method")
         return InvalidRequest(
@@ -125,6 +127,17 @@ def from_http(raised: HTTPException, method: str, path: str) -> MullamaError:
             status=405,
         )
     return InvalidRequest(str(raised.detail), status=raised.status_code)
+
+
+def _where(path: str, known: Collection[str]) -> str:
+    """Where a path was meant to lead, as far as it was built from a wrong base_url."""
+    steps = [step for step in path.split("/") if step]
+    while steps[:1] == ["v1"]:
+        del steps[0]
+    rest = "/" + "/".join(steps)
+    if "/v1" + rest in known:
+        return f"it is /v1{rest}. A client's base_url ends in /v1"
+    return f"it is {rest}" if rest in known and steps else "/docs lists what there is"
 
 
 # ------------------------------------------------------------------------- validation errors

@@ -6,6 +6,7 @@ body's schema by name (`body_of`), and `App` adds the schemas.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -53,11 +54,17 @@ def facts(answer: Any) -> dict[int | str, dict[str, Any]]:
 
 
 class App(FastAPI):
-    """A FastAPI application whose description knows the bodies, too."""
+    """A FastAPI application whose description knows the bodies, and which answers HEAD like GET."""
 
     def __init__(self, *, bodies: list[type[BaseModel]], **settings: Any) -> None:
         super().__init__(**settings)
         self._bodies = bodies
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
+        """Adds a route; without `methods`, for GET and HEAD. A server leaves out HEAD's body."""
+        super().add_api_route(path, endpoint, **settings)
+        if settings.get("methods") is None:
+            super().add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
     def openapi(self) -> dict[str, Any]:
         """The description, made once."""

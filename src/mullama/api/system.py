@@ -88,7 +88,6 @@ class System:
         ]
         for path, endpoint, answer in endpoints:
             app.add_api_route(path, endpoint, responses=facts(answer))
-            app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
     async def health(self, request: Request) -> Response:
         """Whether the default model can answer: 200, or 503."""
