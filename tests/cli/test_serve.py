@@ -106,8 +106,9 @@ def test_one_command_serves_one_file(tiny_model: Path) -> None:
 
 
 def test_two_models_have_a_worker_each(tiny_model: Path, minilm_model: Path) -> None:
-    models = ("--model", f"chat={tiny_model}", "--model", f"embed={minilm_model}")
+    models = ("--model", f"embed={minilm_model}", f"chat={tiny_model}")
     with running("serve", *models, "--port", "0") as server:
+        assert "Paris" in capital(server.url), "what is given without a flag comes first"
         assert "Paris" in capital(server.url, "chat")
         body = {"model": "embed", "input": "Hello"}
         answer = httpx.post(f"{server.url}/v1/embeddings", json=body, timeout=PATIENCE)

@@ -10,6 +10,7 @@ from mullama.config import ModelOptions, ServerOptions
 
 
 @click.command(short_help="Serve models over HTTP.")
+@click.argument("files", nargs=-1, metavar="[[NAME=]PATH]...")
 @click.option(
     "-m",
     "--model",
@@ -20,8 +21,15 @@ from mullama.config import ModelOptions, ServerOptions
     "the first is the default model.",
 )
 @config_options(ServerOptions, ModelOptions)
-def serve(options: ServerOptions, model_options: ModelOptions, models: tuple[str, ...]) -> None:
+def serve(
+    options: ServerOptions,
+    model_options: ModelOptions,
+    files: tuple[str, ...],
+    models: tuple[str, ...],
+) -> None:
     """Serves GGUF models to OpenAI clients, curl and browsers.
+
+    Files may be given with or without --model; those without come first.
 
     The first Ctrl-C (or SIGTERM) lets running answers finish, up to --shutdown-timeout; a second
     one ends them.
@@ -29,9 +37,9 @@ def serve(options: ServerOptions, model_options: ModelOptions, models: tuple[str
     \b
     mullama serve --model chat=chat.gguf --model embed=minilm.gguf --port 8080
     """
-    if not models:
+    if not (files or models):
         raise click.UsageError("No model is given. Give one: mullama serve --model path/to.gguf")
-    _serve(models, options, model_options)
+    _serve((*files, *models), options, model_options)
 
 
 @click.command(short_help="Serve one GGUF file over HTTP.")

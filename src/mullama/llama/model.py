@@ -67,6 +67,8 @@ class LlamaModel:
         `progress` is called with 0.0 to 1.0 in this thread; an exception that it raises ends the
         loading and is raised here. Raises ModelError with llama.cpp's reason.
         """
+        if not (info.n_params or vocab_only):  # llama.cpp would name the first tensor it misses
+            raise _cannot_load(info.path, "it has a vocabulary, but no weights")
         if n_gpu_layers and not supports_gpu_offload():
             logger.warning(
                 "gpu_layers is %d, but this llama.cpp was built without GPU support: all layers "
@@ -92,7 +94,8 @@ class LlamaModel:
                 C.llama_model_free(pointer)
             raise reporter.error
         if not pointer:
-            raise _load_error(info.path, lines)
+            reason = log.reason(lines) or "llama.cpp gives no reason; its log may have one"
+            raise _cannot_load(info.path, reason)
         return cls(Handle(pointer, C.llama_model_free, "model"), info, vocab_only=vocab_only)
 
     def close(self) -> None:
@@ -231,6 +234,5 @@ def _shares(shares: Sequence[float]) -> Any:
     return (ctypes.c_float * most)(*shares)
 
 
-def _load_error(path: str, lines: list[tuple[int, str]]) -> ModelError:
-    reason = log.reason(lines) or "llama.cpp gives no reason; its log may have one"
+def _cannot_load(path: str, reason: str) -> ModelError:
     return ModelError(f"Can't load {path!r}: {reason}.", code="model_invalid")
