@@ -77,6 +77,11 @@ class ModelOptions:
     chat_template: str | tuple[str, ...] = option(
         "", "Chat template instead of the model's own: Jinja text, or @ and a file's path."
     )
+    response_schema: str = option(
+        "",
+        "How answers are read, instead of what the chat template shows: a response schema as JSON "
+        "text, or @ and a file's path.",
+    )
 
     def __post_init__(self) -> None:
         _check_types(self)

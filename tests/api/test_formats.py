@@ -46,6 +46,19 @@ def test_the_marks_of_calls_are_only_read_where_calls_are() -> None:
     assert set(without.marks) < set(used.marks)
 
 
+def test_a_response_schema_is_a_part_of_the_format() -> None:
+    schema = '{"type": "object", "properties": {"content": {"x-regex": "^(.*?)<stop>"}}}'
+    info = replace(INFO, chat_template=PLAIN, response_schema=schema)
+    finder = Formats()
+    stated = asyncio.run(finder.find(info, tools=True))
+    plain = find(finder, template=PLAIN, tools=True)
+    assert stated is not None
+    assert plain is not None
+    assert stated.format.response is not None
+    assert "<stop>" in stated.marks
+    assert plain.format.response is None
+
+
 def test_it_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
     real = formats.find_format

@@ -253,6 +253,12 @@ async def test_a_path_that_is_no_model_is_refused_before_anything_starts(
         Host(paths, ModelOptions(), ServerOptions(), spawn=fixture._spawn)
 
 
+def test_a_response_schema_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    options = ModelOptions(response_schema='{"type": "object"}')
+    with pytest.raises(InvalidRequest, match=r"\$\.properties must have one of content"):
+        Host({"a": write_model(tmp_path / "a.gguf")}, options, ServerOptions())
+
+
 async def test_all_workers_are_started_and_requests_wait_for_them(fixture: Fixture) -> None:
     host = fixture.host()
     await host.start()

@@ -9,7 +9,7 @@ import pytest
 
 from mullama.errors import InvalidRequest
 from mullama.models.gguf import read_info
-from mullama.models.templates import with_template
+from mullama.models.templates import with_response_schema, with_template
 from mullama.types import ModelInfo
 from tests.gguf_models import write_model
 
@@ -52,3 +52,13 @@ def test_a_file_that_can_t_be_read_is_named(info: ModelInfo, tmp_path: Path) -> 
         with pytest.raises(InvalidRequest, match=name) as caught:
             with_template(info, f"@{tmp_path}/{name}")
         assert caught.value.param == "chat_template"
+
+
+def test_a_response_schema_is_given_in_the_same_ways(info: ModelInfo, tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"a": 1}')
+    assert with_response_schema(info, "") is info
+    assert with_response_schema(info, "{}").response_schema == "{}"
+    assert with_response_schema(info, f"@{tmp_path}/s.json").response_schema == '{"a": 1}'
+    with pytest.raises(InvalidRequest, match="missing") as caught:
+        with_response_schema(info, f"@{tmp_path}/missing")
+    assert caught.value.param == "response_schema"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -74,6 +75,54 @@ def test_a_scripted_call_whole_and_streamed(sdk: OpenAI, backend: FakeBackend) -
     assert [fragment.index for fragment in firsts] == [0, 1]
     assert all(fragment.function.name for fragment in firsts)
     assert not any(f.function.name or f.type for f in seen if f not in firsts)
+
+
+@FAKE
+def test_an_answer_is_read_by_a_response_schema(sdk: OpenAI, backend: FakeBackend) -> None:
+    schema = {
+        "type": "object",
+        "x-regex": r"^(?:\((?P<thinking>.*?)\)\s*)?(?P<content>[^@]*)(?P<tool_calls>@.*)?$",
+        "properties": {
+            "thinking": {"type": "string"},
+            "content": {"type": "string"},
+            "tool_calls": {
+                "type": "array",
+                "x-regex-iterator": r"@(?P<name>\w+)(?P<arguments>[^@]*)",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "name": {"type": "string"},
+                        "arguments": {
+                            "type": "object",
+                            "x-regex-key-value": r"(?P<key>\w+)=(?P<value>[^;]*);",
+                        },
+                    },
+                },
+            },
+        },
+    }
+    chat, *others = backend.statuses
+    stated = replace(chat, info=replace(chat.info, response_schema=json.dumps(schema)))
+    backend.statuses = (stated, *others)
+    backend.words = letters("(Hm.) Look: @get_weather city=Paris;@get_weather city=Rome;")
+    asked: Any = {"model": "chat", "messages": HI, "tools": [WEATHER]}
+    answer: Any = sdk.chat.completions.create(**asked)
+    (choice,) = answer.choices
+    assert (choice.finish_reason, choice.message.content) == ("tool_calls", "Look: ")
+    assert choice.message.reasoning_content == "Hm."
+    assert answer.usage.completion_tokens_details.reasoning_tokens == len("Hm.")
+    cities = [json.loads(call.function.arguments) for call in choice.message.tool_calls]
+    assert cities == [{"city": "Paris"}, {"city": "Rome"}]
+    state = ChatCompletionStreamState()
+    for chunk in sdk.chat.completions.create(**asked, stream=True):
+        state.handle_chunk(chunk)
+    (whole,) = state.current_completion_snapshot.choices
+    assert (whole.finish_reason, whole.message.content) == ("tool_calls", "Look: ")
+    streamed: Any = whole.message.tool_calls
+    assert [json.loads(call.function.arguments) for call in streamed] == cities
+
+    backend.words = letters("@rm x=1;")
+    assert sdk.chat.completions.create(**asked).choices[0].message.content == "@rm x=1;"
 
 
 @FAKE

@@ -24,10 +24,10 @@ class Known:
 
 
 class Formats:
-    """The formats of all models, by their templates."""
+    """The formats of all models, by their templates and response schemas."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, bool], Known] = {}
+        self._known: dict[tuple[str, str, bool], Known] = {}
         self._lock = Lock()
 
     async def find(self, info: ModelInfo, *, tools: bool) -> Known | None:
@@ -38,17 +38,20 @@ class Formats:
         source = (info.tool_template if tools else None) or info.chat_template
         if not source:
             return None
-        known = self._known.get((source, tools))
-        return known or await asyncio.to_thread(self._find, source, tools)
+        schema = info.response_schema or ""
+        known = self._known.get((source, schema, tools))
+        return known or await asyncio.to_thread(self._find, source, schema, tools)
 
-    def _find(self, source: str, tools: bool) -> Known:
+    def _find(self, source: str, schema: str, tools: bool) -> Known:
         # Not for a server without conversations: importing Jinja takes 14 MB.
-        from mullama.text.formats import find_format
+        from mullama.text.formats import find_format, with_response
         from mullama.text.template import ChatTemplate
 
         with self._lock:
-            if (source, tools) not in self._known:
+            if (source, schema, tools) not in self._known:
                 format = find_format(ChatTemplate(source, bos="", eos=""))
+                if schema:
+                    format = with_response(format, schema)
                 for key, one in ((True, format), (False, replace(format, calls=None))):
-                    self._known[source, key] = Known(one, tuple(sorted(one.marks)))
-            return self._known[source, tools]
+                    self._known[source, schema, key] = Known(one, tuple(sorted(one.marks)))
+            return self._known[source, schema, tools]

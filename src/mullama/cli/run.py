@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mullama.cli.conversation import Conversation, Wish
     from mullama.cli.output import Progress
     from mullama.text.syntax import Format
+    from mullama.types import ModelInfo
 
 
 @click.command(
@@ -103,10 +104,11 @@ def _open(
     """Loads the model, for as long as `stack` is open. Raises MullamaError with the reason."""
     from mullama.cli.conversation import Chat, Conversation
     from mullama.models.gguf import read_info
-    from mullama.models.templates import with_template
+    from mullama.models.templates import with_response_schema, with_template
     from mullama.types import ModelKind
 
     info = with_template(read_info(path), options.chat_template)
+    info = with_response_schema(info, options.response_schema)
     if info.kind is not ModelKind.GENERATE:
         raise click.UsageError(f"{path.name} writes no text; serve it, for /v1/embeddings.")
     chats = not raw and bool(info.chat_template)
@@ -115,16 +117,21 @@ def _open(
     model, context = _load(stack, path, options, progress)
     if not raw and not chats:
         click.echo("This model has no chat template; it continues your text.", err=True)
-    chat = Chat(model, _format(info.chat_template)) if chats and info.chat_template else None
+    chat = Chat(model, answers) if chats and (answers := _format(info)) else None
     return Conversation(chat, context, wish)
 
 
-def _format(template: str) -> Format:
-    """How a model with this template writes its answers, if it may call nothing."""
-    from mullama.text.formats import find_format
+def _format(info: ModelInfo) -> Format | None:
+    """How a model writes its answers, if it may call nothing. None without a template."""
+    from mullama.text.formats import find_format, with_response
     from mullama.text.template import ChatTemplate
 
-    return replace(find_format(ChatTemplate(template, bos="", eos="")), calls=None)
+    if not info.chat_template:
+        return None
+    format = find_format(ChatTemplate(info.chat_template, bos="", eos=""))
+    if info.response_schema:
+        format = with_response(format, info.response_schema)
+    return replace(format, calls=None)
 
 
 def _load(

@@ -27,8 +27,8 @@ from mullama.host import frames, sizing
 from mullama.host.client import WorkerClient
 from mullama.host.process import WorkerProcess
 from mullama.models.gguf import read_info
-from mullama.models.templates import with_template
-from mullama.types import ModelState, ModelStatus
+from mullama.models.templates import with_response_schema, with_template
+from mullama.types import ModelInfo, ModelState, ModelStatus
 
 EXIT_PATIENCE = 2.0  # seconds that a worker whose connection has ended gets to be gone
 CLOSE_PATIENCE = 5.0  # seconds that a worker gets to close its model
@@ -76,6 +76,17 @@ class Backoff:
         self._n_failures = 0
 
 
+def _stated(info: ModelInfo, options: ModelOptions) -> ModelInfo:
+    """A model's facts, with what its owner states of its chat format."""
+    info = with_template(info, options.chat_template)
+    info = with_response_schema(info, options.response_schema)
+    if info.response_schema:
+        from mullama.text.responses.schema import ResponseSchema
+
+        ResponseSchema(info.response_schema)  # a wrong one is refused at the start
+    return info
+
+
 class Slot:
     """A model that the host offers, and the worker that serves it, if one does."""
 
@@ -88,9 +99,11 @@ class Slot:
         spawn: Callable[[str], Process] = WorkerProcess,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises NotFound or ModelError for a file that can't be a model."""
+        """Raises NotFound or ModelError for a file that can't be a model, InvalidRequest for a
+        response schema that is none.
+        """
         self.name = name
-        self.info = with_template(read_info(path), options.chat_template)
+        self.info = _stated(read_info(path), options)
         self.state = ModelState.UNLOADED
         self.n_active = 0  # requests being answered or waiting
         self._created = int(os.stat(path).st_mtime)

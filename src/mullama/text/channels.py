@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mullama.text.fence import Fence
+from mullama.text.responses.reader import Stated
 from mullama.text.source import Reader, Source, Triggers
 from mullama.text.spans import Collector, Span, SpanKind
 from mullama.text.syntax import Format, Protocol, first_mark
@@ -54,11 +55,25 @@ class Parser:
         self._verbatim = not reasoning
         text = opened.partition(format.head)[2] if format.head and format.head in opened else opened
         self._n_opened = len(text)
-        self._kind = self._readers(format, _schemas(tools), len(text))
+        self._kind = self._readers(format, _schemas(tools), text)
         self._reader = self._kind.run()
         self.prefilled = self._prefill(text)
 
-    def _readers(self, format: Format, tools: Mapping[str, Schema], start: int) -> Marked | Harmony:
+    def _readers(
+        self, format: Format, tools: Mapping[str, Schema], opened: str
+    ) -> Marked | Harmony | Stated:
+        start = len(opened)
+        if format.response:
+            marks = (format.reasoning.open, format.reasoning.close) if format.reasoning else ()
+            return Stated(
+                format.response,
+                self._source,
+                self._out,
+                tools,
+                opened=opened,
+                marks=marks,
+                verbatim=self._verbatim,
+            )
         if format.protocol is Protocol.HARMONY:
             return Harmony(self._source, self._out, tools, start)
         return Marked(format, self._source, self._out, tools, start)
@@ -75,7 +90,7 @@ class Parser:
     @property
     def n_read(self) -> int:
         """Characters of the text that was fed, up to the first that is not understood yet."""
-        return max(0, self._source.offset - self._n_opened)
+        return max(0, self._source.offset - self._source.n_aside - self._n_opened)
 
     @property
     def settled(self) -> bool:

@@ -8,6 +8,7 @@ are found like old ones. What can't be seen so has a file in `toolcalls`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,8 +16,9 @@ from typing import Any, Protocol
 
 from mullama.errors import MullamaError
 from mullama.text import thoughts
-from mullama.text.channels import begun
+from mullama.text.channels import Parser, begun
 from mullama.text.pieces import TAG, after_common, common_prefix, common_suffix, pair
+from mullama.text.spans import fold
 from mullama.text.syntax import CallSyntax, Format, Reasoning
 from mullama.text.toolcalls import hermes, known
 from mullama.text.toolcalls.derive import ARGUMENTS, IDS, NAMES, NUMBER_KEY, TEXT_KEY, derive
@@ -72,6 +74,24 @@ def find_format(template: Template) -> Format:
     models are told of which know none: Hermes, and `<think>` if an answer begins so.
     """
     return _Finder(template).find()
+
+
+def with_response(format: Format, source: str) -> Format:
+    """The same, with answers read by this response schema, which is JSON text.
+
+    Calls that the schema can't read are left out, so that no grammar makes a model write them.
+    Raises InvalidRequest for a schema that is none.
+    """
+    from mullama.text.responses.schema import ResponseSchema
+
+    stated = replace(format, response=ResponseSchema(source))
+    if stated.calls is None:
+        return stated
+    written = stated.calls.write([(NAMES[0], ARGUMENTS[0])])
+    parser = Parser(stated, tools=_TOOLS)
+    read = fold([*parser.feed(written), *parser.finish()]).calls
+    found = [json.loads(call.arguments) for call in read if call.complete]
+    return stated if found == [ARGUMENTS[0]] else replace(stated, calls=None)
 
 
 class _Finder:

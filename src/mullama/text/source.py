@@ -40,12 +40,16 @@ class Triggers:
 
 
 class Source:
-    """The text that has not been taken yet. `offset` is how much was."""
+    """The text that has not been taken yet.
+
+    `offset` is how much was taken, `n_aside` how much of that is not understood yet.
+    """
 
     def __init__(self) -> None:
         self.text = ""
         self.position = 0
         self.offset = 0
+        self.n_aside = 0
         self.ended = False
         self._held: list[str] | None = None
 

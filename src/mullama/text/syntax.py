@@ -17,7 +17,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mullama.text.responses.schema import ResponseSchema
 
 _MARKS = re.compile(r"<[^<>\s]*>?|\[[^\[\]\s]+\]|[^\s<\[]+|\S")
 
@@ -159,7 +162,9 @@ class Format:
     """How a model writes.
 
     `head` opens the assistant's message in the prompt. `content_begin` and `content_end` are marks
-    around words for the user, where there are any; they are no part of the words.
+    around words for the user, where there are any; they are no part of the words. `response` is a
+    schema that its owner gave: then answers are read by that alone, and the rest is what a grammar
+    is made of, and a thought closed with.
     """
 
     name: str
@@ -169,6 +174,7 @@ class Format:
     content_begin: str = ""
     content_end: str = ""
     protocol: Protocol = Protocol.MARKED
+    response: ResponseSchema | None = None
 
     @property
     def marks(self) -> frozenset[str]:
@@ -183,6 +189,8 @@ class Format:
             texts += [syntax.begin, syntax.between, syntax.end, arguments.begin, arguments.quote]
             texts += [arguments.key_end, arguments.key_end_json, arguments.end]
             texts += [part for part in syntax.call if not isinstance(part, Slot)]
+        if self.response:
+            texts += self.response.marks
         return frozenset(mark for text in texts for mark in [text.strip(), *marks(text)] if mark)
 
 

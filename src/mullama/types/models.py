@@ -51,6 +51,7 @@ class ModelInfo:
     has_tokenizer: bool = True
     causal: bool = True  # a token sees only those before it
     tool_template: str | None = None  # the chat template where tools are given, if there are two
+    response_schema: str | None = None  # how answers are read, as the model's owner states it: JSON
 
 
 class ModelState(StrEnum):
