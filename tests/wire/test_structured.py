@@ -64,6 +64,28 @@ def test_a_schema_is_satisfied(client: openai.OpenAI, temperature: float, stream
     jsonschema.validate(json.loads(text), SCHEMA)
 
 
+@pytest.mark.parametrize("shape", ["json_object", "json_schema"])
+def test_a_right_answer_is_the_same_with_a_constraint(client: openai.OpenAI, shape: str) -> None:
+    """Compact JSON was noise from a model that writes spaces: `{"name":"]} ","age":85}`."""
+    fields = {"name": {"type": "string"}, "age": {"type": "integer"}}
+    schema = {"type": "object", "properties": fields, "required": ["name", "age"]}
+    asked: dict[str, Any] = {
+        "model": "default",
+        "messages": [
+            {"role": "user", "content": "Extract the name and age as JSON from: Helena is 85."}
+        ],
+        "temperature": 0,
+        "max_tokens": 60,
+    }
+    free = client.chat.completions.create(**asked).choices[0].message.content
+    held: Any = {"type": shape, "schema": schema if shape == "json_schema" else None}
+    assert (
+        client.chat.completions.create(**asked, response_format=held).choices[0].message.content
+        == free
+    )
+    assert json.loads(free or "") == {"name": "Helena", "age": 85}
+
+
 def test_parse_gives_the_pydantic_model(client: openai.OpenAI) -> None:
     answer = client.chat.completions.parse(
         model="default", messages=ASK, response_format=Person, max_tokens=300, temperature=0

@@ -89,7 +89,7 @@ def test_a_token_that_goes_on_wrongly_is_masked_where_it_would_end_the_trigger(
 
 def test_the_text_is_free_again_after_a_call(calls: Lazy, vocab: SmallVocab) -> None:
     matcher = calls.matcher()
-    for text in ('<tool_call>\n{"a":1}</tool_call>', " and ", '<tool_call>\n{"a":2}</tool_call>'):
+    for text in ('<tool_call>\n{"a": 1}</tool_call>', " and ", '<tool_call>\n{"a": 2}</tool_call>'):
         for token in mark(vocab, text):
             assert token in allowed(matcher, vocab.n_tokens)
             matcher.accept(token)
@@ -115,7 +115,7 @@ def test_a_required_one_holds_the_end_back(compiler: Compiler, vocab: SmallVocab
         assert not vocab.eog & set(allowed(matcher, vocab.n_tokens))
         assert not matcher.can_end
         matcher.accept(token)
-    for token in mark(vocab, "think", ">", '{"a":12}'):
+    for token in mark(vocab, "think", ">", '{"a": 12}'):
         matcher.accept(token)
     assert matcher.done
 
@@ -161,7 +161,7 @@ def test_triggers_within_triggers(compiler: Compiler, vocab: SmallVocab) -> None
 
 
 def test_rollback_over_triggers_and_ends(calls: Lazy, vocab: SmallVocab) -> None:
-    text = 'a <tool_call>\n{"a":1}</tool_call> b <tool_call>\n{"a":20}</tool_call>'
+    text = 'a <tool_call>\n{"a": 1}</tool_call> b <tool_call>\n{"a": 20}</tool_call>'
     tokens = mark(vocab, text)
     masks = []
     matcher = calls.matcher()
@@ -204,7 +204,7 @@ def test_clones_of_a_waiting_matcher(calls: Lazy, vocab: SmallVocab) -> None:
 def test_alternatives_after_one_trigger(compiler: Compiler, vocab: SmallVocab) -> None:
     tools = [Seq((Text(f'{{"name":"{name}","x":'), Json(SCHEMA), Text("}"))) for name in ("f", "g")]
     matcher = compiler.lazy({"!": compiler.compile(Choice(tuple(tools)))}).matcher()
-    text = '!{"name":"g","x":{"a":1}}'
+    text = '!{"name":"g","x":{"a": 1}}'
     for token in mark(vocab, text):
         assert token in allowed(matcher, vocab.n_tokens)
         matcher.accept(token)

@@ -55,7 +55,7 @@ def write(matcher: Matcher, vocab: Vocab, text: str) -> None:
 def test_forced_tokens_are_those_that_must_come(compiler: Compiler, vocab: SmallVocab) -> None:
     matcher = compiler.compile(Constraint.json_schema(PERSON)).matcher()
     forced = matcher.forced()
-    assert vocab.detokenize(forced) == '{"name'  # '"' may become '":'
+    assert vocab.detokenize(forced) == '{"name": '  # ' ' may become ' "'
     for token in forced:
         assert token in allowed(matcher, vocab.n_tokens)
         matcher.accept(token)
@@ -95,9 +95,9 @@ def test_special_tokens_never_stand_for_text(compiler: Compiler, vocab: SmallVoc
 
 def test_rollback_returns_to_the_same_mask(compiler: Compiler, vocab: SmallVocab) -> None:
     matcher = compiler.compile(Constraint.json_schema(PERSON)).matcher()
-    write(matcher, vocab, '{"name":"')
+    write(matcher, vocab, '{"name": "')
     before = matcher.mask()
-    tokens = vocab.tokenize('Ada","age":3')
+    tokens = vocab.tokenize('Ada", "age": 3')
     assert matcher.count_allowed(tokens) == len(tokens)
     assert matcher.mask() == before
     for token in tokens:
@@ -160,8 +160,8 @@ def test_json_object(compiler: Compiler, vocab: SmallVocab) -> None:
 def test_a_name_can_not_be_spelled_with_escapes(compiler: Compiler, vocab: SmallVocab) -> None:
     schema = {"properties": {"a": {"type": "integer"}}, "additionalProperties": {"type": "string"}}
     compiled = compiler.compile(Constraint.json_schema(schema))
-    assert accepts(compiled.matcher(), vocab, '{"a":1,"b":"x"}')
-    assert not accepts(compiled.matcher(), vocab, '{"\\u0061":"x"}')
+    assert accepts(compiled.matcher(), vocab, '{"a": 1, "b": "x"}')
+    assert not accepts(compiled.matcher(), vocab, '{"\\u0061": "x"}')
 
 
 def test_options_for_the_engine_are_no_part_of_a_schema(compiler: Compiler) -> None:
@@ -210,7 +210,7 @@ def call(name: str, schema: object) -> Part:
 def test_alternatives_by_name_have_their_own_schemas(compiler: Compiler, vocab: SmallVocab) -> None:
     tools = Choice((call("get", PERSON), call("get_all", {"type": "array"}), call("go", True)))
     compiled = compiler.compile(Repeat(tools, 1, 2))
-    person = '<tool_call>\n{"name": "get", "arguments": {"name":"A","age":1}}\n</tool_call>'
+    person = '<tool_call>\n{"name": "get", "arguments": {"name": "A", "age": 1}}\n</tool_call>'
     array = '<tool_call>\n{"name": "get_all", "arguments": [1]}\n</tool_call>'
     assert accepts(compiled.matcher(), vocab, person)
     assert accepts(compiled.matcher(), vocab, array + person)
@@ -281,7 +281,7 @@ def test_forced_text_is_tokenized_as_the_model_does(real: LlamaVocab) -> None:
 
 def test_real_vocabularies_write_a_document_token_by_token(real: LlamaVocab) -> None:
     matcher = Compiler(real).compile(Constraint.json_schema(PERSON)).matcher()
-    document = '{"name":"Ada Lovelace \N{SNOWMAN} \\"x\\"","age":-36}'.encode()
+    document = '{"name": "Ada Lovelace \N{SNOWMAN} \\"x\\"", "age": -36}'.encode()
     rest, n_forced = document, 0
     while rest:
         chosen = matcher.forced()

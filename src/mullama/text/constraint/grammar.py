@@ -6,10 +6,13 @@
 Parts are plain, frozen data: equal grammars are equal, and cached as such. A JSON part carries its
 schema as JSON text, which keeps the order of properties; they are written in that order.
 
-The engine's language is a dialect of Lark with `%json {…}` inside. JSON is written without white
-space between its tokens, unless the part allows it: then the model may lay it out, up to
-`MAX_SPACE` characters in a row, as a small one may never stop. `\\uXXXX` escapes are never written:
-with them the engine could spell a property's name a second way, and so escape its schema.
+The engine's language is a dialect of Lark with `%json {…}` inside. JSON is written on one line with
+a space after each comma and colon, as in nearly all that models have read. A model that would write
+`": "` and may not has only tokens left that it never saw there, and what it picks of them is noise.
+With no choice of white space, punctuation and names are forced. A part may allow white space: then
+the model lays it out, up to `MAX_SPACE` characters in a row, as a small one may never stop.
+`\\uXXXX` escapes are never written: with them the engine could spell a property's name a second
+way, and so escape its schema.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from mullama.text.constraint.schema import Lowered
 from mullama.types import Token
 
 MAX_SPACE = 40  # characters of white space in a row
+ITEM_SEPARATOR, KEY_SEPARATOR = ", ", ": "
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,8 @@ def schema_text(lowered: Lowered, *, whitespace: bool) -> str:
     }
     if whitespace:
         options["whitespace_pattern"] = rf"[\x20\x0A\x0D\x09]{{1,{MAX_SPACE}}}"
+    else:
+        options |= {"item_separator": ITEM_SEPARATOR, "key_separator": KEY_SEPARATOR}
     return json.dumps({**schema, "x-guidance": options})
 
 
