@@ -376,6 +376,39 @@ async def test_a_model_s_file_may_have_any_name(fixture: Fixture, tmp_path: Path
     assert await text(host) == "x"
 
 
+async def test_a_file_that_is_gone_is_no_mistake_of_those_who_ask(fixture: Fixture) -> None:
+    """A model that is listed used to be answered with 404 when its file was deleted."""
+    reason = ErrorInfo("NotFound", "There is no file 'a.gguf'.", code="model_not_found")
+    fixture.make = lambda: FakeProcess(frames.LoadFailed(reason))
+    error = await error_of(fixture.host())
+    assert isinstance(error, ModelError)
+    assert (error.message, error.code) == (reason.message, "model_unreadable")
+
+
+async def test_a_file_that_was_exchanged_while_no_worker_had_it_is_described_anew(
+    fixture: Fixture,
+) -> None:
+    host = fixture.host()
+    assert await text(host) == "x"
+    write_model(fixture.folder / "a.gguf", "qwen2")
+    fixture.spawned["a"][0].die()
+    await until(lambda: host.model("a").state is ModelState.UNLOADED)
+    assert host.model("a").info.architecture == "qwen2"
+    assert host.model("a").n_ctx == 4096
+    assert await text(host) == "x"
+    assert host.model("a").n_ctx == READY.n_ctx
+
+
+async def test_a_file_that_is_no_model_any_more_changes_nothing_until_it_is_loaded(
+    fixture: Fixture,
+) -> None:
+    host = fixture.host()
+    (fixture.folder / "a.gguf").write_bytes(b"half a copy")
+    assert host.model("a").info.architecture == "llama"
+    (fixture.folder / "a.gguf").unlink()
+    assert host.model("a").info.architecture == "llama"
+
+
 async def test_a_model_that_keeps_failing_is_not_tried_all_the_time(fixture: Fixture) -> None:
     fixture.make = lambda: FakeProcess(frames.LoadFailed(ErrorInfo("ModelError", "broken")))
     host = fixture.host()

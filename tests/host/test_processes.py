@@ -32,7 +32,7 @@ from mullama.types import (
     SamplerParams,
     Started,
 )
-from tests.host.test_host import write_model
+from tests.gguf_models import write_model
 
 pytestmark = pytest.mark.anyio
 
@@ -191,7 +191,7 @@ async def test_running_answers_finish_before_the_worker_ends(tiny_model: Path) -
 
 
 async def test_the_reason_of_a_failed_load_reaches_the_request(tmp_path: Path) -> None:
-    path = write_model(tmp_path / "foo.gguf", architecture="foo")
+    path = write_model(tmp_path / "foo.gguf", arch="foo")
     async with serving(foo=path) as host:
         with pytest.raises(ModelError, match="unknown model architecture: 'foo'"):
             await text_of(host.generate(None, ask("hi")))

@@ -22,7 +22,7 @@ from socket import socket
 from typing import Protocol
 
 from mullama.config import ModelOptions
-from mullama.errors import ErrorInfo, ModelError, MullamaError, Overloaded, from_info
+from mullama.errors import ErrorInfo, ModelError, MullamaError, NotFound, Overloaded, from_info
 from mullama.host import frames, sizing
 from mullama.host.client import WorkerClient
 from mullama.host.process import WorkerProcess
@@ -103,12 +103,11 @@ class Slot:
         response schema that is none.
         """
         self.name = name
-        self.info = _stated(read_info(path), options)
+        self._path = path
+        self._options = options
+        self._read()
         self.state = ModelState.UNLOADED
         self.n_active = 0  # requests being answered or waiting
-        self._created = int(os.stat(path).st_mtime)
-        self._options = options
-        self._n_ctx = sizing.context_size(self.info, options, sizing.physical_memory())
         self._spawn = spawn
         self._clock = clock
         self._backoff = Backoff()
@@ -123,6 +122,8 @@ class Slot:
         self._is_stopping = False
 
     def status(self, *, is_default: bool) -> ModelStatus:
+        if self.state in (ModelState.UNLOADED, ModelState.FAILED):
+            self._look_again()
         client = self._client
         return ModelStatus(
             name=self.name,
@@ -171,6 +172,7 @@ class Slot:
         """
         if self.state in (ModelState.LOADING, ModelState.LOADED):
             return
+        self._look_again()
         self._settled.clear()
         self._is_watched = watched
         self._has_answered = False
@@ -193,6 +195,21 @@ class Slot:
             self._client.shut_down()
         await self._process.ended(patience if self._client is not None else 0)
         await asyncio.wait((self._life,))  # not awaited itself: who waits may be cancelled
+
+    # -- the model's file ---------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Take what is known of the model from its file. Raises MullamaError, OSError."""
+        info = _stated(read_info(self._path), self._options)
+        self.info, self._stamp = info, _stamp(self._path)
+        self._created = self._stamp[0] // 10**9
+        self._n_ctx = sizing.context_size(info, self._options, sizing.physical_memory())
+
+    def _look_again(self) -> None:
+        """While no worker has it, a file may be exchanged for another under the same name."""
+        with suppress(OSError, MullamaError):  # a worker meets them, too, and says so
+            if _stamp(self._path) != self._stamp:
+                self._read()
 
     # -- one worker's life --------------------------------------------------------------------
 
@@ -221,7 +238,7 @@ class Slot:
             self._loaded(outcome)
         await client.lost
         how = await process.ended(EXIT_PATIENCE)
-        return from_info(outcome) if isinstance(outcome, ErrorInfo) else self._ended(how)
+        return _failure(outcome) if isinstance(outcome, ErrorInfo) else self._ended(how)
 
     def _load_message(self) -> frames.Load:
         level = logging.getLogger("mullama").getEffectiveLevel()
@@ -295,3 +312,18 @@ class Slot:
         seconds = self._clock() - self._started
         left = seconds * (1 - progress) / progress if progress else FIRST_RETRY
         return min(max(left, FIRST_RETRY), LONGEST_RETRY)
+
+
+def _failure(why: ErrorInfo) -> ModelError:
+    """Why loading failed, as those hear it who asked for the model: it is no mistake of theirs."""
+    error = from_info(why)
+    if isinstance(error, ModelError):
+        return error
+    code = "model_unreadable" if isinstance(error, NotFound) else None
+    return ModelError(error.message, code=code)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What differs when a file was exchanged or written to: time of change (ns), size, inode."""
+    found = os.stat(path)
+    return found.st_mtime_ns, found.st_size, found.st_ino
