@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mullama.api.sockets import bind, url
+from mullama.api.sockets import bind, is_open, url
 from mullama.errors import Conflict, Forbidden, InvalidRequest
 
 NOBODY = 65534
@@ -29,6 +29,14 @@ def test_a_free_port_is_picked_and_clients_may_connect_at_once() -> None:
         port = sockets[0].getsockname()[1]
         assert url(sockets) == f"http://127.0.0.1:{port}"
         socket.create_connection(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)]
+)
+def test_only_loopback_addresses_are_closed_to_others(host: str, expected: bool) -> None:
+    with bound(host) as sockets:
+        assert is_open(sockets) is expected
 
 
 def test_all_addresses_of_a_name_share_one_port() -> None:

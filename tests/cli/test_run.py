@@ -208,6 +208,16 @@ def test_a_conversation_remembers_until_it_is_cleared(tiny_model: Path) -> None:
         assert user.process.wait(PATIENCE) == 0
 
 
+def test_a_conversation_explains_its_commands_and_ends_by_one(tiny_model: Path) -> None:
+    with terminal(str(tiny_model)) as user:
+        user.shows("> ")
+        user.type("/help\n")
+        user.shows("/exit ends")
+        user.shows("\n> ")
+        user.type("/exit\n")
+        assert user.process.wait(PATIENCE) == 0
+
+
 def test_ctrl_c_stops_an_answer_and_then_the_conversation(tiny_model: Path) -> None:
     with terminal(str(tiny_model), *RAMBLE) as user:
         user.shows("> ")

@@ -68,6 +68,13 @@ def watched(backend: Backend, stream: io.StringIO) -> str:
 LOADING, LOADED, FAILED = ModelState.LOADING, ModelState.LOADED, ModelState.FAILED
 
 
+def test_an_open_server_says_so() -> None:
+    said = io.StringIO()
+    watch = Watch("http://here:1", Progress(said), is_open=True)
+    asyncio.run(watch(Backend([status("a", LOADED)])))  # type: ignore[arg-type]
+    assert "open to other machines" in said.getvalue().splitlines()[1]
+
+
 def test_each_model_gets_a_line_when_it_is_ready() -> None:
     backend = Backend(
         [status("a", LOADING), status("b", LOADING)],

@@ -114,9 +114,10 @@ def _say_what_is_left(host: Host, options: ServerOptions) -> None:
     n_active = sum(model.n_active for model in host.models())
     if n_active:
         logger.info(
-            "stopping: %d requests may finish within %g s; a second signal ends them",
-            n_active,
+            "stopping: %s may finish within %g s; a second signal ends %s",
+            "1 request" if n_active == 1 else f"{n_active} requests",
             options.shutdown_timeout,
+            "it" if n_active == 1 else "them",
         )
 
 

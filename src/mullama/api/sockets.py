@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 from mullama.errors import Conflict, Forbidden, InvalidRequest, MullamaError
 
@@ -82,3 +83,8 @@ def url(sockets: Sequence[socket.socket]) -> str:
     host, port = sockets[0].getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_open(sockets: Sequence[socket.socket]) -> bool:
+    """Whether other machines may reach one of them."""
+    return not all(ip_address(sock.getsockname()[0]).is_loopback for sock in sockets)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mullama.text.syntax import Format
     from mullama.types import ModelInfo
 
+_HELP = "Ctrl-C stops an answer. /clear starts anew; Ctrl-D or /exit ends."
+_ENDS = ("/exit", "/quit", "/bye")
+
 
 @click.command(
     short_help="Talk to a model in the terminal.",
@@ -173,15 +176,19 @@ def _converse(conversation: Conversation) -> None:
     """Turns until the user ends them; Ctrl-C at the prompt is left to raise KeyboardInterrupt."""
     from mullama.cli.terminal import ask_user, show
 
-    click.echo("Ctrl-C stops an answer. /clear starts anew; Ctrl-D ends.", err=True)
+    click.echo(_HELP, err=True)
     while True:
         try:
             text = ask_user("> ").strip()
         except EOFError:
             click.echo(err=True)
             return
+        if text in _ENDS:
+            return
         if text == "/clear":
             conversation.clear()
+        elif text in ("/help", "/?"):
+            click.echo(_HELP, err=True)
         elif text:
             try:
                 show(conversation.ask(text), sys.stdout)

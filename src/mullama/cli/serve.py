@@ -65,7 +65,7 @@ def _serve(models: tuple[str, ...], options: ServerOptions, model_options: Model
     named = named_models(models)
 
     from mullama.api import server
-    from mullama.api.sockets import bind, url
+    from mullama.api.sockets import bind, is_open, url
     from mullama.cli.output import Progress, log_to
     from mullama.cli.watch import Watch
 
@@ -73,6 +73,7 @@ def _serve(models: tuple[str, ...], options: ServerOptions, model_options: Model
     log_to(progress, options.log_level)
     sockets = bind(options.host, options.port)
     try:
-        server.run(named, model_options, options, sockets, Watch(url(sockets), progress))
+        watch = Watch(url(sockets), progress, is_open=is_open(sockets))
+        server.run(named, model_options, options, sockets, watch)
     finally:
         progress.clear()

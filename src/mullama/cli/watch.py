@@ -18,13 +18,17 @@ _EVERY = 0.1  # seconds; often enough for a line that people watch
 class Watch:
     """Follows the models of a backend until each is loaded, or has failed."""
 
-    def __init__(self, url: str, progress: Progress) -> None:
+    def __init__(self, url: str, progress: Progress, *, is_open: bool = False) -> None:
+        """`is_open`: other machines may reach the server."""
         self._url = url
         self._progress = progress
+        self._is_open = is_open
 
     async def __call__(self, backend: Backend) -> None:
         """Raises ModelError when not one model can be served."""
         self._progress.line(f"mullama {__version__} listens on {self._url}")
+        if self._is_open:
+            self._progress.line("  open to other machines, and no key is asked for: see --host")
         told: set[str] = set()
         while loading := self._tell(backend.models(), told):
             self._progress.update("loading " + ", ".join(loading))
