@@ -5,7 +5,8 @@ the first kill, and for those that the last worker was computing when it was kil
 computes new ones, and its worker is killed. What had been written must be there, what had not must
 be no trouble, and every answer must be the one that a worker without any cache gives.
 
-Weights and KV cache are f32 (see `synthetic.exact`), so that equal answers can be asked for.
+Weights and KV cache are f32 and flash attention is off (see `synthetic.exact`), so that equal
+answers can be asked for.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -78,8 +79,8 @@ async def kill(model: Path, folder: Path, load: Load, n_kills: int, tell: Tell) 
 
     `model` has f32 weights. Raises MullamaError if a worker can't be started.
     """
-    warm = ModelOptions(cache_disk_path=str(folder), cache_type_k="f32", cache_type_v="f32")
-    cold = ModelOptions(cache_ram="0", cache_type_k="f32", cache_type_v="f32")
+    cold = ModelOptions(cache_ram="0", cache_type_k="f32", cache_type_v="f32", flash_attn="off")
+    warm = replace(cold, cache_ram=ModelOptions().cache_ram, cache_disk_path=str(folder))
     draw, random, tally = load.prompts("kills"), load.random("moments"), Tally()
     first = tuple(draw(N_PROMPT))
     async with _worker(model, warm) as (host, _):

@@ -176,8 +176,10 @@ def exact(model: Path, folder: Path) -> Path:
     """A copy of a model with f32 weights, in `folder`. Raises ModelError.
 
     With quantized weights llama.cpp rounds activations to 8 bits, and how rows are batched decides
-    which way: that alone moves a logit by up to half a nat where the model is unsure. With f32 an
-    answer does not depend on what else is computed, so answers can be compared.
+    which way: that alone moves a logit by up to half a nat where the model is unsure. With f32
+    weights, an f32 KV cache and without flash attention, whose tiles of 64 rows sum otherwise than
+    single rows (0.1 nats), an answer does not depend on what else is computed, so answers can be
+    compared.
     """
     from mullama.llama.lib import C
 

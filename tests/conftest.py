@@ -8,6 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run where luck must not decide, other ones on a developer's machine.
+# No example is timed anywhere: the machine may be busy.
+settings.register_profile(
+    "mullama",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+    database=None if "CI" in os.environ else settings.default.database,
+    print_blob=True,
+)
+settings.load_profile("mullama")
 
 SHARED = Path(os.environ.get("MULLAMA_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -192,7 +192,7 @@ class DraftLife(EngineLife):
 
 
 def _case(machine: type[EngineLife]) -> object:
-    machine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    machine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
     return machine.TestCase
 
 

@@ -417,7 +417,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(OPERATIONS)
 def test_whatever_happens_every_entry_that_waits_is_offered_once(
     operations: list[tuple[str, str, int, int]],

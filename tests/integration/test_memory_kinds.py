@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -21,7 +20,7 @@ from mullama.llama.runner import LlamaRunner
 from mullama.models.gguf import read_info
 from mullama.types import MemoryKind, Token
 from tests.gguf_models import EOS
-from tests.integration.harness import BareLoop, Bench, context
+from tests.integration.harness import BareLoop, Bench, context, lives
 from tests.memory_models import KINDS, write_memory_model
 
 TOLERANCE = 0.01
@@ -135,12 +134,4 @@ def test_any_order_of_events_gives_greedy_answers(model: LlamaModel, bare: BareL
             finally:
                 self.runner.close()
 
-    run_state_machine_as_test(
-        Life,
-        settings=settings(
-            max_examples=8,
-            stateful_step_count=12,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_state_machine_as_test(Life, settings=lives(8, 12))

@@ -171,7 +171,7 @@ def test_a_sequence_cut_back_answers_as_before(runner: LlamaRunner, answer: list
     assert only(runner, plan).token == answer[0]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(cuts=st.lists(st.integers(1, len(PROMPT) - 1), max_size=5), n_ubatch=st.integers(1, 16))
 def test_however_a_prompt_is_cut_the_logprobs_are_the_same(
     model: LlamaModel, cuts: list[int], n_ubatch: int

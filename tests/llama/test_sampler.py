@@ -139,7 +139,7 @@ def test_tokens_that_nobody_may_draw_are_not_drawn(bench: Bench, params: Sampler
     assert set(bench.draws(params, [9, 8, 1], never=[0, 1])) == {2}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     repeat=st.sampled_from([0.5, 1.0, 1.1, 2.0]),
     freq=st.sampled_from([-1.0, 0.0, 0.7]),
