@@ -47,6 +47,7 @@ def adapted(
         (traits.userless, _with_user),
         (traits.repeats, _merged),
         (traits.assistant_first, _user_first),
+        (traits.turns, _as_one),
     ):
         if not has_trait:
             messages = step(messages)
@@ -229,6 +230,17 @@ def _user_first(messages: list[Message]) -> list[Message]:
     return messages
 
 
+def _as_one(messages: list[Message]) -> list[Message]:
+    """A conversation as one message of the user's, which says who spoke."""
+    if len(messages) < 2:
+        return messages
+    spoken = (
+        f"{message['role'].capitalize()}: {flattened(message['content'])}"
+        for message in _calls_as_text(messages)
+    )
+    return [{"role": "user", "content": "\n\n".join(spoken)}]
+
+
 def _n_system(messages: list[Message]) -> int:
     """How many messages the instructions at the beginning are."""
     spoken = (place for place, item in enumerate(messages) if item["role"] not in _SYSTEM)
@@ -254,7 +266,7 @@ def _finish(message: Message, traits: Traits) -> None:
     """The message's content, calls, ids and thoughts in the forms that the template prints."""
     role = message["role"]
     content = message["content"]
-    if not content and role == "assistant" and not traits.silence and not _has_more(message):
+    if not content and not traits.silence and not _has_more(message):
         content = message["content"] = " "
     if isinstance(content, list) and role not in traits.parts:
         message["content"] = flattened(content)

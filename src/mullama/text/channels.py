@@ -169,6 +169,7 @@ class Marked:
         if format.calls and tools:
             self._entrances = entrances(format.calls)
             self._calls = CallReader(source, format.calls, tools, self)
+        self._longest_first = sorted(self._entrances, key=len, reverse=True)
         self._in_content = Triggers(
             [
                 *map(first_mark, (self._content_begin, self._content_end)),
@@ -216,7 +217,7 @@ class Marked:
             source.take(len(self._content_end))
         elif self._anywhere and (yield from source.stands(self._open)):
             yield from self._thought(source.take(len(self._open)))
-        elif trigger not in self._entrances or not (yield from self._section(trigger)):
+        elif not (yield from self._section(trigger)):
             out.say(source.release() or source.take(1))
 
     @property
@@ -225,12 +226,21 @@ class Marked:
 
     def _section(self, trigger: str) -> Reader[bool]:
         """Read calls; False, with what was taken held, if there are none."""
+        if not (mark := (yield from self._entrance(trigger))):
+            return False
         self._source.hold()
         self._entered = self._offset
-        if not (yield from self._calls.section(self._entrances[trigger])):
+        if not (yield from self._calls.section(self._entrances[mark])):
             return False
         self._out.say(self._source.release())
         return True
+
+    def _entrance(self, trigger: str) -> Reader[str]:
+        """The entrance that stands here: the longest, as one may begin another."""
+        for mark in self._longest_first:
+            if mark.startswith(trigger) and (yield from self._source.stands(mark)):
+                return mark
+        return ""
 
     def _thought(self, mark: str) -> Reader[None]:
         source, out = self._source, self._out

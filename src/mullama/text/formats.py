@@ -25,6 +25,7 @@ from mullama.text.toolcalls.derive import ARGUMENTS, IDS, NAMES, NUMBER_KEY, TEX
 
 _ASKED, _SAID, _THOUGHT = "zqasked", "zqsaid", "zqthought"
 _USER = {"role": "user", "content": _ASKED}
+_ANSWER = {"role": "assistant", "content": _SAID}
 _THINKING: dict[str, Any] = {"enable_thinking": True, "thinking": True}
 _NOT_THINKING: dict[str, Any] = {"enable_thinking": False, "thinking": False}
 _TOOLS = [
@@ -94,6 +95,13 @@ def with_response(format: Format, source: str) -> Format:
     return stated if found == [ARGUMENTS[0]] else replace(stated, calls=None)
 
 
+def _before_call(text: str) -> str:
+    """What an answer has before its first call's name, from its thought on."""
+    thought = max(text.find(_THOUGHT), 0)
+    name = text.find(NAMES[0], thought)
+    return text[:name] if name >= 0 else text
+
+
 class _Finder:
     """The renderings, and what they say. Texts begin after the words of the user."""
 
@@ -103,6 +111,9 @@ class _Finder:
         self._history = self._after(self._render([_USER]))
         self._told = self._answer(content=_SAID)
         self._plain, _, self._turn_end = self._told.partition(_SAID)
+        # The same where tools are given, which some templates print behind the user's words.
+        told = self._after(self._render([_USER, _ANSWER], tools=_TOOLS))
+        self._plain_beside = told.partition(_SAID)[0] if _SAID in told else self._plain
 
     def find(self) -> Format:
         format = known(self._source) or Format(name="probed")
@@ -118,7 +129,7 @@ class _Finder:
         beside = self._answer(content="", reasoning_content=_THOUGHT, tool_calls=_CALLS[:1])
         found = (
             thoughts.printed(alone, _THOUGHT, self._plain)
-            or thoughts.printed(beside.partition(NAMES[0])[0], _THOUGHT, self._plain)
+            or thoughts.printed(_before_call(beside), _THOUGHT, self._plain_beside)
             or thoughts.prompted(self._openings(), self._begun(), self._plain, self._source)
             or thoughts.named(self._source)
             or Reasoning()
@@ -155,7 +166,7 @@ class _Finder:
 
     def _written(self, calls: list[dict[str, Any]], reasoning: Reasoning) -> str:
         """What a message has for these calls, from the end of its head to the end of its turn."""
-        text = after_common(self._answer(content="", tool_calls=calls), self._plain)
+        text = after_common(self._answer(content="", tool_calls=calls), self._plain_beside)
         name = text.find(NAMES[0])
         close = reasoning.close.strip()
         if close and (thought := text.rfind(close, 0, max(name, 0))) >= 0:
@@ -177,7 +188,7 @@ class _Finder:
         reasoning = format.reasoning or Reasoning()
         marks = [reasoning.open.strip(), reasoning.close.strip(), format.content_begin.strip()]
         marks.append(format.calls.trigger if format.calls else "")
-        for mark in filter(None, marks):
+        for mark in (mark for mark in marks if len(mark) > 1):
             opening = opening.partition(mark)[0]
         head = common_prefix(opening, plain) or opening
         format = replace(format, head=head)

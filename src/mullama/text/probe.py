@@ -97,6 +97,8 @@ class _Prober:
 
     def ask_roles(self, *, names_developer: bool) -> None:
         """Who may speak when."""
+        said = [USER, ANSWER, _said("user", 2)]
+        self._ask(said, [*_either("turns"), {"turns": True}])
         self._ask([SYSTEM, USER], _either("system"))
         late = [SYSTEM, _said("system", 2), USER, ANSWER, _said("system", 3), _said("user", 2)]
         self._ask(late, _either("systems"))
@@ -132,7 +134,7 @@ class _Prober:
         self._ask(beside, _either("calls_beside"), tools=[_TOOL], marks=["@value@"])
         self._ask(_calling(2), _either("several_calls"), tools=[_TOOL])
         self._ask(_calling(1, id=_LONG_ID), _either("any_id"), tools=[_TOOL])
-        no_call = [message for message in _calling(1) if "tool_calls" not in message]
+        no_call = [_unnamed(message) for message in _calling(1) if "tool_calls" not in message]
         self._ask(no_call, _either("orphans"), tools=[_TOOL])
         self._ask([*_calling(1), _said("user", 2)], _either("user_after_result"), tools=[_TOOL])
         parts = self.traits.parts
@@ -254,10 +256,16 @@ def _calling(n: int, *, id: str = _SHORT_ID, **more: Any) -> list[Message]:
     ]
 
 
+def _unnamed(message: Message) -> Message:
+    """A message without the name of a call, which only the call can tell."""
+    return {key: value for key, value in message.items() if key != "name"}
+
+
 def _in_parts(conversation: list[Message], place: int) -> list[Message]:
-    """The conversation, with one message's content as a list of parts."""
+    """The conversation, with one message's content as a list of two parts."""
     made = list(conversation)
-    made[place] = made[place] | {"content": [{"type": "text", "text": made[place]["content"]}]}
+    texts = made[place]["content"], "@more@"
+    made[place] = made[place] | {"content": [{"type": "text", "text": text} for text in texts]}
     return made
 
 

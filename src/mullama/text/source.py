@@ -133,12 +133,13 @@ class Source:
     def literal(self, text: str) -> Reader[bool]:
         """Take the marks of this text, with any white space before and between them.
 
-        What matched is taken even if the rest does not.
+        What matched is taken even if the rest does not. Where the whole text ends behind some of
+        them, it was cut, and that counts as a match.
         """
-        for piece in marks(text):
+        for number, piece in enumerate(marks(text)):
             yield from self.space()
             if not (yield from self.mark(piece)):
-                return False
+                return number > 0 and not (yield from self.at(0))
         return True
 
     def one_of(self, names: Iterable[str]) -> Reader[str]:

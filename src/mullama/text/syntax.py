@@ -6,8 +6,10 @@ both read it. `CallSyntax` is the literal text around a call, in order:
     begin  call  between  call  …  end
 
 and a call is literal text with slots: `("<function=", NAME, ">", ARGUMENTS, "</function>")`. A
-grammar is made of it by putting rules in the slots; a parser takes the same text with any white
-space between its marks (`marks`), as models are not careful there.
+grammar is made of it by putting rules in the slots. Only an ID may stand before NAME; where NAME
+comes once more behind ARGUMENTS (`("<", NAME, ">", ARGUMENTS, "</", NAME, ">")`) it is the same
+name. A parser takes the same text with any white space between its marks (`marks`), as models are
+not careful there.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ class Arguments:
         begin KEY key_end VALUE end   begin KEY key_end VALUE end   …
 
     `key_end_json`, where there is one, takes the place of `key_end` before a value that is not
-    text. NESTED closes with `end KEY key_end`, and `item` is the key of a list's elements. One
+    text. An `end` of white space alone (one argument a line) is known by what follows it. NESTED
+    closes with `end KEY key_end`, and `item` is the key of a list's elements. One
     newline at the end of `key_end` or the beginning of `end` is no part of the value.
     """
 

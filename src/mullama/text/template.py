@@ -173,7 +173,15 @@ class ChatTemplate:
         field = "content" if content or not thought else "reasoning_content"
         marked = last | {"content": content, field: (content or thought) + _OPEN_END}
         closed = given | {"add_generation_prompt": False}
-        text = self._print([*deepcopy(messages[:-1]), marked], traits, tools, closed)
+        traits = replace(traits, turns=True)  # it must be the answer that is continued
+        try:
+            text = self._print([*deepcopy(messages[:-1]), marked], traits, tools, closed)
+        except sandbox.TemplateLimit:
+            raise
+        except Exception:
+            if content:
+                raise
+            text = ""  # a template that wants words beside a thought
         head, found, _ = text.rpartition(_OPEN_END)
         if found and (not thought or thought.strip() in text):
             return head

@@ -49,7 +49,14 @@ def printed(told: str, thought: str, plain: str) -> Reasoning | None:
 
 def prompted(openings: Sequence[str], message: str, plain: str, source: str) -> Reasoning | None:
     """From ways in which the prompt may open the answer; `plain` is an answer without thoughts."""
-    added = [after_common(opening, message) for opening in openings]
+    added = [
+        text
+        for opening in openings
+        # A prompt that ends otherwise than messages begin has only a head of its own.
+        if (text := after_common(opening, message)) != opening
+        or len(set(openings)) > 1
+        or _NAMED.search(opening)
+    ]
     for text in (message, *openings):
         empty = _EMPTY.search(text)
         if empty and pair(empty.group(1), empty.group(2)):

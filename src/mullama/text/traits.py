@@ -17,7 +17,7 @@ class Traits:
     `system`: it prints a system message at the beginning; `systems`: several, anywhere.
     `developer`: it knows that role. `repeats`: a role may speak twice in a row.
     `assistant_first`: the assistant may begin. `userless`: no user need speak at all.
-    `silence`: an answer may be empty.
+    `silence`: a message may be empty. `turns`: it prints every message, not just one.
     `tools`: it prints tools; `bare_tools`: also those without description and parameters.
     `arguments`: a call's arguments are printed right when given as an "object", or as "text"; "" if
     calls are not printed at all. `null_content`: where there is none, content must be null for the
@@ -40,6 +40,7 @@ class Traits:
     assistant_first: bool = True
     userless: bool = True
     silence: bool = True
+    turns: bool = True
     tools: bool = True
     bare_tools: bool = True
     arguments: str = "object"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mullama.text.source import Reader, Source
+from mullama.text.source import Reader, Source, Triggers
 from mullama.text.syntax import Arguments, Style, first_mark
 from mullama.text.toolcalls import values
 from mullama.text.toolcalls.kinds import ALL, Schema, item_schema, json_of, kinds, property_schema
@@ -35,8 +35,13 @@ def begin(source: Source, syntax: Arguments, stop: str) -> Reader[bool]:
     return bool(stop.strip()) and (yield from source.stands(first_mark(stop)))
 
 
-def read(source: Source, syntax: Arguments, schema: Schema, emit: Emit) -> Reader[bool]:
-    """Read the arguments; False where they break off, with what was read taken and emitted."""
+def read(
+    source: Source, syntax: Arguments, schema: Schema, emit: Emit, stop: str = ""
+) -> Reader[bool]:
+    """Read the arguments; False where they break off, with what was read taken and emitted.
+
+    `stop` is what follows them, where that is certain.
+    """
     match syntax.style:
         case Style.JSON:
             return (yield from _value(source, values.JSON, emit))
@@ -45,7 +50,7 @@ def read(source: Source, syntax: Arguments, schema: Schema, emit: Emit) -> Reade
         case Style.KEYWORDS:
             return (yield from _keywords(source, emit))
         case Style.TAGGED:
-            return (yield from _tagged(source, syntax, schema, emit))
+            return (yield from _tagged(source, syntax, schema, emit, stop))
         case Style.NESTED:
             return (yield from _members(source, syntax, schema, schema, emit, 0))
 
@@ -92,9 +97,13 @@ def _read_key(source: Source, end: str, comma: str, emit: Emit) -> Reader[str | 
 # ------------------------------------------------------------------------------- tagged values
 
 
-def _tagged(source: Source, syntax: Arguments, schema: Schema, emit: Emit) -> Reader[bool]:
+def _tagged(
+    source: Source, syntax: Arguments, schema: Schema, emit: Emit, stop: str
+) -> Reader[bool]:
     emit("{")
     comma = ""
+    # A value that no mark ends goes up to the next argument, or to what follows them all.
+    marks = () if syntax.end.strip() else (first_mark(syntax.begin), first_mark(stop))
     while (yield from _next(source, syntax)):
         key = yield from _read_key(source, first_mark(syntax.key_end), comma, emit)
         if key is None:
@@ -106,10 +115,22 @@ def _tagged(source: Source, syntax: Arguments, schema: Schema, emit: Emit) -> Re
             allowed = _STRING if text else allowed - _STRING or ALL
         else:
             yield from source.literal(syntax.key_end)
-        if not (yield from _text(source, syntax, syntax.end, allowed, emit)):
+        if marks:
+            found = yield from _up_to(source, Triggers(marks), allowed, emit)
+        else:
+            found = yield from _text(source, syntax, syntax.end, allowed, emit)
+        if not found:
             return False
     emit("}")
     return True
+
+
+def _up_to(source: Source, triggers: Triggers, allowed: frozenset[str], emit: Emit) -> Reader[bool]:
+    """A bare value that goes on to a mark, but for white space before that."""
+    pieces: list[str] = []
+    found = yield from source.up_to(triggers, pieces.append)
+    emit(json_of("".join(pieces).strip(), allowed))
+    return bool(found)
 
 
 def _next(source: Source, syntax: Arguments) -> Reader[bool]:

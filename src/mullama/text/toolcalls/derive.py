@@ -60,10 +60,15 @@ def derive(one: str, two: str) -> CallSyntax | None:
         first = find(two, 0, 0)
         second = find(two, 1, first.end) if first else None
         if not first or not second:
-            return _syntax(single, None, one[: single.begin], "", one[single.end :])
-        middle = two[first.end : second.begin]
-        return _syntax(first, second, two[: first.begin], middle, two[second.end :])
+            return _syntax(single, None, one[: single.begin], "", _after(one, single, 0))
+        middle = _after(two[: second.begin], first, 0)
+        return _syntax(first, second, two[: first.begin], middle, _after(two, second, 1))
     return None
+
+
+def _after(text: str, call: Written, number: int) -> str:
+    """What follows a call, which may have its name or its id once more."""
+    return text[call.end :].replace(NAMES[number], "\1").replace(IDS[number], "\3")
 
 
 def _syntax(
@@ -165,13 +170,15 @@ def _has(value: Any, wanted: Any) -> bool:
 def _in_parts(text: str, number: int, start: int) -> Written | None:
     """A call that is a name, and arguments in any style after it."""
     name = NAMES[number]
-    begin = text.find(name, start)
-    if begin < 0:
+    named = text.find(name, start)
+    if named < 0:
         return None
-    after = begin + len(name)
+    identified = text.find(IDS[number], start, named)
+    begin = named if identified < 0 else identified
+    after = named + len(name)
     for find in (_json_arguments, _keywords, _braced, _tagged):
         if found := find(text, number, after):
-            written = "\1" + text[after : found.begin] + "\2"
+            written = text[begin:named] + "\1" + text[after : found.begin] + "\2"
             return replace(found, begin=begin, text=written.replace(IDS[number], "\3"))
     return None
 
@@ -217,7 +224,7 @@ def _tagged(text: str, number: int, start: int) -> Written | None:
         return _nested(before, key_end, between, after, start, place)
     end = common_prefix(between, after)
     begin = common_suffix(before, between[len(end) :])
-    if not begin or not end.strip() or not key_end.strip():
+    if not begin or not end or not key_end.strip() or not (begin + end).strip():
         return None
     other = number_key_end if number_key_end != key_end else ""
     syntax = Arguments(Style.TAGGED, "", begin, key_end, other, end)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mullama.text.source import Reader, Source
-from mullama.text.syntax import CallSyntax, JsonCall, Slot, first_mark
+from mullama.text.syntax import CallSyntax, JsonCall, Slot, first_mark, marks
 from mullama.text.toolcalls import arguments, values
 from mullama.text.toolcalls.kinds import Schema
 
@@ -86,11 +86,18 @@ class CallReader:
         self._marked = not syntax.json or bool(syntax.opening.partition("{")[0].strip())
         place = syntax.call.index(Slot.ARGUMENTS)
         self._header = syntax.call[:place]
-        self._trailer = "".join(part for part in syntax.call[place:] if not isinstance(part, Slot))
+        self._trailer = syntax.call[place + 1 :]
         self._prefix = self._header[0] if not isinstance(self._header[0], Slot) else ""
         if syntax.json:
             self._prefix = self._prefix.partition("{")[0]
-            self._trailer = self._trailer.rpartition("}")[2]
+            last = "".join(part for part in self._trailer if isinstance(part, str))
+            self._trailer = (last.rpartition("}")[2],)
+        # Enough of the section's end to know it by, as an answer may break off in it.
+        piece = next(iter(marks(syntax.end)), "")
+        others = (self._prefix.lstrip(), syntax.between.lstrip())
+        alike = any(other.startswith(piece) for other in others)
+        self._end = first_mark(syntax.end) if alike else piece
+        self._stop = next((part for part in self._trailer if isinstance(part, str)), "")
 
     def section(self, entrance: str) -> Reader[bool]:
         """Read calls, from the text of an entrance on; False, with nothing begun, if there is none.
@@ -109,7 +116,7 @@ class CallReader:
         """Whether one more call of this section follows; takes the section's end if it stands."""
         source, syntax = self._source, self._syntax
         yield from source.space()
-        if syntax.end and (yield from source.stands(first_mark(syntax.end))):
+        if self._end and (yield from source.stands(self._end)):
             yield from source.literal(syntax.end)
             source.hold()
             return False
@@ -117,7 +124,10 @@ class CallReader:
         if between and (yield from source.stands(between)):
             return (yield from source.literal(syntax.between))
         first = first_mark(self._prefix) or ("{" if syntax.json else "")
-        return bool(first) and (yield from source.stands(first))
+        if first:
+            return (yield from source.stands(first))
+        letter = yield from source.at(0)
+        return self._header[0] is Slot.NAME and any(name[0] == letter for name in self._tools)
 
     def _call(self, *, entered: bool) -> Reader[bool]:
         """Read one call; False if nothing was begun. `entered`: its first text is taken already."""
@@ -130,10 +140,25 @@ class CallReader:
             complete = yield from self._call_in_parts(reading)
         if not reading.begun:
             return False
-        self._sink.call_ends(complete, reading.id)
+        identified = Slot.ID in self._trailer  # so that it ends when its id is known
+        if not identified:
+            self._sink.call_ends(complete, reading.id)
         self._source.hold()
-        if complete and (yield from self._source.literal(self._trailer)):
+        if complete and (yield from self._trail(reading)):
             self._source.hold()
+        if identified:
+            self._sink.call_ends(complete, reading.id)
+        return True
+
+    def _trail(self, reading: Reading) -> Reader[bool]:
+        """Read what stands behind a call's arguments; its name may stand there again."""
+        for part in self._trailer:
+            if part is Slot.NAME:
+                found = yield from self._source.mark(reading.name)
+            else:
+                found = yield from self._part(reading, part)
+            if not found:
+                return False
         return True
 
     def _begin(self, reading: Reading) -> None:
@@ -161,11 +186,11 @@ class CallReader:
             if not found and following not in (Slot.ID, Slot.INDEX):  # which models leave out
                 return False
         syntax = self._syntax.arguments
-        if not (yield from arguments.begin(self._source, syntax, self._trailer)):
+        if not (yield from arguments.begin(self._source, syntax, self._stop)):
             return self._begin_cut(reading)
         self._begin(reading)
-        schema = self._tools[reading.name]
-        return (yield from arguments.read(self._source, syntax, schema, self._sink.call_goes_on))
+        schema, emit = self._tools[reading.name], self._sink.call_goes_on
+        return (yield from arguments.read(self._source, syntax, schema, emit, self._stop))
 
     def _part(self, reading: Reading, part: str | Slot) -> Reader[bool]:
         match part:
