@@ -184,6 +184,7 @@ def test_no_reasoning_is_the_templates_own_switch() -> None:
 def test_an_effort_is_a_wish_to_think_and_the_templates_own_word() -> None:
     asked = chat(reasoning_effort="low").template_kwargs
     assert asked == {"enable_thinking": True, "reasoning_effort": "low"}
+    assert chat(verbosity="low").template_kwargs == {"verbosity": "low"}
     own = {"reasoning_effort": "deep"}
     assert chat(reasoning_effort="low", chat_template_kwargs=own).template_kwargs == {
         "enable_thinking": True,

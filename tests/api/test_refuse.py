@@ -21,10 +21,8 @@ def body(**fields: Any) -> ChatBody:
     ("name", "value"),
     [
         ("thinking_budget_tokens", 100),
-        ("verbosity", "low"),
         ("modalities", ["text", "audio"]),
         ("audio", {"voice": "x"}),
-        ("prediction", {"type": "content", "content": "x"}),
         ("moderation", {"model": "x"}),
         ("web_search_options", {}),
         ("lora", [{"id": 0, "scale": 1}]),
@@ -47,7 +45,6 @@ def test_what_would_change_the_answer_is_refused_by_name(name: str, value: Any) 
     "fields",
     [
         {"response_format": {"type": "text"}},
-        {"verbosity": "medium"},
         {"modalities": ["text"]},
         {"lora": []},
         {"use_beam_search": False},
@@ -65,6 +62,7 @@ def test_hints_are_accepted() -> None:
         "store": True,
         "service_tier": "auto",
         "safety_identifier": "x",
+        "prediction": {"type": "content", "content": "x"},
         "prompt_cache_key": "x",
         "prompt_cache_options": {"mode": "implicit"},
         "prompt_cache_retention": "24h",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -281,3 +281,72 @@ def test_a_keyword_added_anywhere_is_enforced_or_refused(
                 assert valid(text, schema), (text, schema)
                 n_enforced += 1
     assert n_enforced or "contains" in mutation
+
+
+def _in_all_of(schema: Any) -> Any:
+    return {"allOf": [{"description": "said in words"}, schema]}
+
+
+# How a schema may stand in another, and how a text that it judges then stands in the whole.
+CONTEXTS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "a property": (
+        lambda s: {"type": "object", "properties": {"p": s}, "required": ["p"]},
+        '{{"p": {}}}',
+    ),
+    "an optional property": (
+        lambda s: {"type": "object", "properties": {"p": s}, "additionalProperties": False},
+        '{{"p": {}}}',
+    ),
+    "additional properties": (
+        lambda s: {"type": "object", "additionalProperties": s},
+        '{{"p": {}}}',
+    ),
+    "pattern properties": (
+        lambda s: {"type": "object", "patternProperties": {"^p": s}},
+        '{{"p": {}}}',
+    ),
+    "items": (lambda s: {"type": "array", "items": s, "minItems": 1}, "[{}]"),
+    "a place of a tuple": (
+        lambda s: {"type": "array", "prefixItems": [{"const": 0}, s], "minItems": 2},
+        "[0, {}]",
+    ),
+    "allOf": (_in_all_of, "{}"),
+    "anyOf": (lambda s: {"anyOf": [{"const": "another"}, s]}, "{}"),
+    "oneOf": (lambda s: {"oneOf": [{"const": "another"}, s]}, "{}"),
+    "then": (lambda s: {"if": True, "then": s}, "{}"),
+    "not not": (lambda s: {"not": {"not": s}}, "{}"),
+    "a reference": (lambda s: {"$ref": "#/$defs/there", "$defs": {"there": s}}, "{}"),
+    "a reference beside others": (
+        lambda s: {
+            "properties": {"q": True},
+            "$ref": "#/$defs/a~1b",
+            "$defs": {"a/b": {"allOf": [s]}},
+        },
+        "{}",
+    ),
+}
+ABOUT_THE_ROOT = {"$ref", "$dynamicRef", "$recursiveRef"}  # they point into the whole document
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_a_keyword_is_enforced_or_refused_wherever_it_stands(
+    context: str, compiler: Compiler, vocab: SmallVocab
+) -> None:
+    wrap, whole = CONTEXTS[context]
+    n_enforced = 0
+    for keyword in CASES.keys() - REFUSED - ABOUT_THE_ROOT:
+        schema, *texts = CASES[keyword]
+        draft = {"$schema": schema["$schema"]} if "$schema" in schema else {}
+        outer = {**draft, **wrap({key: schema[key] for key in schema if key != "$schema"})}
+        good, bad = (
+            whole.format(json.dumps(json.loads(text), ensure_ascii=False)) for text in texts
+        )
+        try:
+            compiled = compiler.compile(Constraint.json_schema(outer))
+        except InvalidRequest as error:
+            assert " at $" in error.message, (keyword, error.message)  # noqa: PT017
+            continue
+        n_enforced += 1
+        assert valid(bad, outer) or not accepts(compiled.matcher(), vocab, bad), (keyword, bad)
+        assert accepts(compiled.matcher(), vocab, good), (keyword, good)
+    assert n_enforced > 5

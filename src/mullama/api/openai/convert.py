@@ -98,6 +98,8 @@ def _template_kwargs(body: ChatBody) -> dict[str, Any]:
         given.setdefault("enable_thinking", effort != "none")
     if effort not in (None, "none"):
         given.setdefault("reasoning_effort", effort)
+    if body.verbosity is not None:
+        given.setdefault("verbosity", body.verbosity)
     return given
 
 

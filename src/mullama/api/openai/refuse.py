@@ -17,10 +17,8 @@ from mullama.errors import InvalidRequest
 
 _OURS: Mapping[str, tuple[Any, ...]] = {
     "thinking_budget_tokens": (),
-    "verbosity": ("medium",),
     "modalities": (["text"],),
     "audio": (),
-    "prediction": (),
     "moderation": (),
     "web_search_options": (),
     "lora": ([],),

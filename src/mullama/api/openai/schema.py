@@ -309,10 +309,14 @@ class ChatBody(GenerationBody):
     reasoning_format: Literal["auto", "deepseek", "none"] | None = Field(
         None, description="auto (default): thoughts come apart; none: in the content, with marks."
     )
-    verbosity: str | None = Field(None, description="Only medium.")
+    verbosity: Literal["low", "medium", "high"] | None = Field(
+        None, description="How much to say, where the model's template knows it; else a hint."
+    )
     modalities: Items[str] | None = Field(None, description="Only text.")
     audio: JsonObject | None = Field(None, description="Refused.")
-    prediction: JsonObject | None = Field(None, description="Refused.")
+    prediction: JsonObject | None = Field(
+        None, description="A hint: drafts are looked up in the conversation."
+    )
     moderation: JsonObject | None = Field(None, description="Refused.")
     web_search_options: JsonObject | None = Field(None, description="Refused.")
 
