@@ -112,6 +112,41 @@ def test_a_request_may_come_in_any_pieces() -> None:
     run(test())
 
 
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"
+OFFERS = {
+    "length": b"POST / HTTP/1.1\r\n" + UPGRADE + b"Content-Length: 5\r\n\r\nhello",
+    "chunks": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+    + UPGRADE
+    + b"\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+    "none": b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", OFFERS)
+def test_a_client_that_offers_another_protocol_is_answered_in_this_one(kind: str) -> None:
+    """Java's client offers HTTP/2 with each request, and lost its body to that."""
+
+    async def test() -> None:
+        request = OFFERS[kind]
+        answers = [b"\r\n\r\n0" if kind == "none" else b"\r\n\r\n5", b"\r\n\r\n0"]
+        async with serving(count) as served:
+            for cut in range(1, len(request) + 1):
+                received = await served.exchange(request[:cut], request[cut:] + LAST)
+                first, second = received.split(b"HTTP/1.1 200 OK")[1:]
+                assert [first[-5:], second[-5:]] == answers
+
+    run(test())
+
+
+def test_many_offers_at_once_are_answered_one_by_one() -> None:
+    async def test() -> None:
+        async with serving(count) as served:
+            received = await served.exchange(OFFERS["length"] * 500 + LAST)
+            assert received.count(b"\r\n\r\n5") == 500
+
+    run(test())
+
+
 def test_an_unfinished_head_is_refused_after_the_timeout() -> None:
     async def test() -> None:
         async with serving(count, SOON) as served:

@@ -28,6 +28,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Self
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -69,20 +70,49 @@ class Connection(HttpToolsProtocol):
         self._n_unsent = 0  # bytes that the client had not taken at the last look
         self._take_by = self._deadline
         self._refused = False
+        self._goes_on = False
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
         self._n_head += len(data)
-        super().data_received(data)
+        self._feed(data)
         if self._n_head > MAX_HEAD and not self._refused:
             self.refuse(431, f"The request's head is larger than {MAX_HEAD // 1024} KiB.")
+
+    def _feed(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except HttpParserError as error:
+                self.send_400_response(str(error))
+                return
+            except HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                self._go_on()
+
+    def _go_on(self) -> None:
+        """Stay with HTTP/1.1 where a client offers to change to another protocol.
+
+        Java's client does, with every request's head. The parser takes what follows for the other
+        protocol's, so a new one is put at the beginning of the body, which it learns the length of.
+        """
+        lengths = (b"content-length", b"transfer-encoding")
+        head = [name + b": " + value + b"\r\n" for name, value in self.headers if name in lengths]
+        self.parser = HttpRequestParser(self)
+        self._goes_on = True
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(head) + b"\r\n")
+        self._goes_on = False
 
     def on_message_begin(self) -> None:
         self._wait(self._client_timeout)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self._goes_on:
+            return
         self._n_head = 0
         self._wait(self._client_timeout)
         super().on_headers_complete()
@@ -94,6 +124,10 @@ class Connection(HttpToolsProtocol):
         self._n_head = 0
         self._wait(self._client_timeout)
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():  # else its body is still to come
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         self._wait(KEEP_ALIVE)
