@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from mullama.api.errors import UNSUPPORTED
 from mullama.api.openai.convert import chat_request
 from mullama.api.openai.schema import ChatBody
 from mullama.api.openai.tools import MAX_TOOLS
@@ -119,18 +118,21 @@ def test_a_wrong_choice_is_named_by_its_path(choice: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "choice",
+    ("choice", "names"),
     [
-        "required",
-        "any",
-        {"type": "function", "function": {"name": "f"}},
-        {"type": ALLOWED, ALLOWED: {"mode": "required", "tools": [tool("f")]}},
+        ("required", ()),
+        ("any", ()),
+        ({"type": "function", "function": {"name": "f"}}, ("f",)),
+        ({"type": ALLOWED, ALLOWED: {"mode": "required", "tools": [tool("f")]}}, ("f",)),
     ],
 )
-def test_a_call_that_must_come_is_refused_by_name(choice: Any) -> None:
-    error = refusal(tools=TWO, tool_choice=choice)
-    assert (error.param, error.code) == ("tool_choice", UNSUPPORTED)
-    assert "tool_choice" in error.message
+def test_a_call_may_have_to_come(choice: Any, names: tuple[str, ...]) -> None:
+    asked = chat(tools=TWO, tool_choice=choice)
+    assert asked.tool_choice == ToolChoice(ToolMode.REQUIRED, names)
+
+
+def test_no_call_can_come_without_tools() -> None:
+    assert refusal(tool_choice="required").param == "tool_choice"
 
 
 def test_functions_are_tools_of_old_and_call_once() -> None:
@@ -139,6 +141,8 @@ def test_functions_are_tools_of_old_and_call_once() -> None:
     assert asked.tools == ({"type": "function", "function": function},)
     assert asked.tool_choice == ToolChoice(parallel=False)
     assert chat(functions=[function], function_call="none").offered == ()
+    named = chat(functions=[function], function_call={"name": "f"}).tool_choice
+    assert named == ToolChoice(ToolMode.REQUIRED, ("f",), parallel=False)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,6 @@ def test_functions_are_tools_of_old_and_call_once() -> None:
         ({"functions": [{}]}, "functions[0].name"),
         ({"functions": [{"name": "f"}, {"name": "f"}]}, "functions[1]"),
         ({"functions": [{"name": "f"}], "tools": TWO}, "functions"),
-        ({"functions": [{"name": "f"}], "function_call": {"name": "f"}}, "function_call"),
         ({"functions": [{"name": "f"}], "function_call": {"name": "g"}}, "function_call"),
     ],
 )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import openai
 import pytest
 from openai import OpenAI
 from openai.lib.streaming.chat import ChatCompletionStreamState
@@ -303,17 +302,6 @@ def test_who_may_not_call_does_not(sdk: OpenAI) -> None:
     ).choices
     assert choice.message.tool_calls is None
     assert choice.message.content
-
-
-def test_a_call_that_must_come_is_refused_for_now(sdk: OpenAI, live_server: LiveServer) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
-        sdk.chat.completions.create(
-            model=live_server.chat,
-            messages=HI,
-            tools=[WEATHER],
-            tool_choice={"type": "function", "function": {"name": "get_weather"}},
-        )
-    assert caught.value.param == "tool_choice"
 
 
 @REAL

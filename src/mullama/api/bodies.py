@@ -80,12 +80,12 @@ def ignored(*bodies: BaseModel) -> dict[str, str]:
     unknown = sorted(set.intersection(*(set(body.model_extra or ()) for body in bodies)))
     if not unknown:
         return {}
-    named = [_printable(name) for name in unknown[:_MOST_NAMED]]
+    named = [printable(name) for name in unknown[:_MOST_NAMED]]
     if len(unknown) > _MOST_NAMED:
         named.append(f"and {len(unknown) - _MOST_NAMED} more")
     return {IGNORED: ", ".join(named)}
 
 
-def _printable(name: str) -> str:
+def printable(name: str, most: int = 60) -> str:
     """A header's value holds no line breaks, whatever a client calls its fields."""
-    return "".join(c if c.isascii() and c.isprintable() and c != "," else "?" for c in name[:60])
+    return "".join(c if c.isascii() and c.isprintable() and c != "," else "?" for c in name[:most])

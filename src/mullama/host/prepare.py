@@ -27,7 +27,7 @@ from mullama.types import (
 )
 
 if TYPE_CHECKING:
-    from mullama.text.constraint import Compiler
+    from mullama.host.guides import Guides
 
 # What the renderer itself passes to a template; a request can't pass it a second time.
 _RESERVED = frozenset(
@@ -48,6 +48,10 @@ class Template(Protocol):
         **kwargs: Any,
     ) -> str: ...
 
+    def source_for(self, *, tools: bool) -> str:
+        """The source that writes conversations with tools, or without."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -66,7 +70,7 @@ class Preparer:
         self._vocab = vocab
         self._template = template
         self._shown: dict[tuple[str, ...], tuple[Token, ...]] = {}  # by marks; a model has few sets
-        self._compiler: Compiler | None = None
+        self._guides: Guides | None = None
         self._lock = Lock()
         begun = vocab.tokenize("", add_special=True)[:1]
         self._begin = begun if begun == [vocab.bos] else []  # BOS, where the model wants one
@@ -77,19 +81,25 @@ class Preparer:
         if isinstance(request, ChatRequest):
             text = self.render(request)
             opened = self._opened(text, request) if request.marks else ""
-            return Prepared(self._request(id, request, self._text(text)), opened=opened)
-        prepared = self._request(id, request, self._completion(request))
+            constraint = self._guide(request, opened) if request.marks else self._alone(request)
+            prepared = self._request(id, request, self._text(text), constraint)
+            return Prepared(prepared, opened=opened)
+        prepared = self._request(id, request, self._completion(request), self._alone(request))
         if isinstance(request.prompt, str):
             return Prepared(prepared)
         return Prepared(prepared, self._vocab.detokenize(request.prompt, unparse_special=True))
 
     def _request(
-        self, id: int, request: ChatRequest | CompletionRequest, prompt: Sequence[Token]
+        self,
+        id: int,
+        request: ChatRequest | CompletionRequest,
+        prompt: Sequence[Token],
+        constraint: Callable[[], Matcher] | None,
     ) -> GenerateRequest:
         options = request.options
         if request.marks:
             options = replace(options, shown=self._tokens_of(request.marks))
-        return GenerateRequest(id, tuple(prompt), options, self._constraint(options))
+        return GenerateRequest(id, tuple(prompt), options, constraint)
 
     def _tokens_of(self, marks: tuple[str, ...]) -> tuple[Token, ...]:
         """The control tokens that these texts are made of."""
@@ -119,16 +129,28 @@ class Preparer:
         except InvalidRequest:  # a template that must have more than that: nothing is known
             return ""
 
-    def _constraint(self, options: GenerateOptions) -> Callable[[], Matcher] | None:
-        if options.constraint is None:
-            return None
-        with self._lock:
-            if self._compiler is None:
-                # Not for those who never constrain: it takes memory, and a second to prepare.
-                from mullama.text.constraint import Compiler
+    def _alone(self, request: ChatRequest | CompletionRequest) -> Callable[[], Matcher] | None:
+        """What holds an answer of which no channels are read: its constraint, from the start."""
+        constraint = request.options.constraint
+        return None if constraint is None else self._all_guides.constraint(constraint)
 
-                self._compiler = Compiler(self._vocab)
-        return self._compiler.compile(options.constraint).matcher
+    def _guide(self, request: ChatRequest, opened: str) -> Callable[[], Matcher] | None:
+        """What holds an answer of thoughts, calls and words; None where all of it is free."""
+        free = request.thinking_budget is None and request.options.constraint is None
+        if self._template is None or (free and not request.offered):
+            return None
+        source = self._template.source_for(tools=bool(request.offered))
+        return self._all_guides.answer(request, source, opened)
+
+    @property
+    def _all_guides(self) -> Guides:
+        with self._lock:
+            if self._guides is None:
+                # Not for those who never constrain: it takes memory, and a second to prepare.
+                from mullama.host.guides import Guides
+
+                self._guides = Guides(self._vocab)
+            return self._guides
 
     def render(self, request: ChatRequest) -> str:
         """The conversation as the model's template writes it."""

@@ -70,6 +70,10 @@ class ChatTemplate:
         except Exception as error:
             self._broken = _words(error)
 
+    def source_for(self, *, tools: bool) -> str:
+        """The source that writes conversations with tools, or without."""
+        return self._tool_use.source if tools and self._tool_use is not None else self.source
+
     def render(
         self,
         messages: Sequence[Mapping[str, Any]],

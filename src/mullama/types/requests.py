@@ -99,7 +99,9 @@ class ChatRequest:
     Messages and `tools` have OpenAI's form, as they were given. `template_kwargs` are variables of
     the template's own. `marks` are the texts by which a reader tells the answer's channels apart:
     they are written even where they are control tokens, and Started says what the prompt has
-    `opened`.
+    `opened`. Only of an answer that is read so can thoughts and calls be told from its words: then
+    a constraint holds for the words, calls are held to the tools, and thoughts to a
+    `thinking_budget` of so many tokens. Otherwise a constraint holds for the answer as a whole.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -110,6 +112,7 @@ class ChatRequest:
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: ToolChoice = ToolChoice()
     marks: tuple[str, ...] = ()
+    thinking_budget: int | None = None
 
     @property
     def offered(self) -> tuple[dict[str, Any], ...]:

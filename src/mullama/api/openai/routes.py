@@ -13,6 +13,7 @@ from starlette.responses import Response
 from mullama.api.bodies import apart, ignored, read
 from mullama.api.channels import Channels
 from mullama.api.formats import Formats
+from mullama.api.guarantees import Guarantees, warning
 from mullama.api.openai import answers
 from mullama.api.openai.chunks import ChatChunks, Chunks, TextChunks
 from mullama.api.openai.collected import (
@@ -38,7 +39,14 @@ from mullama.api.responses import Answer
 from mullama.api.sse import EventStream
 from mullama.config import ServerOptions
 from mullama.errors import InvalidRequest
-from mullama.types import Backend, ChatRequest, CompletionRequest, ModelKind, ModelStatus
+from mullama.types import (
+    Backend,
+    ChatRequest,
+    CompletionRequest,
+    ModelKind,
+    ModelStatus,
+    ToolMode,
+)
 
 Requests = Sequence[ChatRequest | CompletionRequest]
 
@@ -57,6 +65,7 @@ class OpenAI:
         self._backend = backend
         self._options = options
         self._formats = Formats()
+        self._guarantees = Guarantees()
 
     def add_to(self, app: FastAPI) -> None:
         """Adds the routes: to the application itself, since every router on the way costs time."""
@@ -85,6 +94,11 @@ class OpenAI:
         model = self._generating(body)
         asked = from_address(await apart(request, chat_request, body), _address(request))
         asked, channels = await self._channels(model, body, asked)
+        headers = ignored(body)
+        if channels and channels.format.calls:
+            param = "functions" if body.functions else "tools"
+            syntax = channels.format.calls
+            headers |= warning(await self._guarantees.loosened(asked, syntax, param))
         head = Head.new("chatcmpl", model.name)
         shape = replace(
             _shape(body, logprobs=bool(body.logprobs)),
@@ -92,14 +106,15 @@ class OpenAI:
             legacy_calls=bool(body.functions),
         )
         if body.stream:
-            return self._stream(body, head, shape, [asked], [ChatChunks(head, shape, channels)])
+            chunks = ChatChunks(head, shape, channels)
+            return self._stream(headers, head, shape, [asked], [chunks])
         collected = ChatCollected(shape.n, channels)
 
         async def answer() -> bytes:
             await collect(self._backend, model.name, [asked], [collected])
             return encode(chat_completion(head, shape, collected))
 
-        return Answer(answer, ignored(body))
+        return Answer(answer, headers)
 
     async def completions(self, request: Request) -> Response:
         """Continue one or more prompts."""
@@ -114,7 +129,7 @@ class OpenAI:
                 TextChunks(head, shape, number * shape.n, _text(one))
                 for number, one in enumerate(asked)
             ]
-            return self._stream(body, head, shape, asked, chunks)
+            return self._stream(ignored(body), head, shape, asked, chunks)
         prompts = [Collected(one.options.n, _text(one)) for one in asked]
 
         async def answer() -> bytes:
@@ -169,8 +184,14 @@ class OpenAI:
         """How the answers are to be read, and the request with the marks that this needs."""
         tools = asked.offered
         known = await self._formats.find(model.info, tools=bool(tools))
-        if known is None or asked.options.constraint:  # which holds from the first token on
+        if known is None:
             return asked, None
+        if known.format.calls is None and asked.tool_choice.mode is ToolMode.REQUIRED:
+            raise InvalidRequest(
+                "This model's response schema reads no calls as its template writes them, so none "
+                "can be required.",
+                param="tool_choice",
+            )
         channels = Channels(
             known.format,
             tools,
@@ -182,7 +203,7 @@ class OpenAI:
 
     def _stream(
         self,
-        body: GenerationBody,
+        headers: Mapping[str, str],
         head: Head,
         shape: Shape,
         asked: Requests,
@@ -191,7 +212,7 @@ class OpenAI:
         return EventStream(
             streamed(self._backend, head.model, asked, chunks, head, shape),
             ping_interval=self._options.ping_interval,
-            headers=ignored(body),
+            headers=headers,
         )
 
 

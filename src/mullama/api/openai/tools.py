@@ -51,12 +51,8 @@ def choice(body: ChatBody, tools: tuple[JsonObject, ...]) -> ToolChoice:
     for name in names:
         if name not in known:
             raise _wrong(param, f"{param} names {name!r}, which is none of the tools")
-    if mode is ToolMode.REQUIRED:
-        raise unsupported(
-            f"{param} {'for one function' if names else 'required'}",
-            param,
-            'Send "auto", and say in a message what is to be called.',
-        )
+    if mode is ToolMode.REQUIRED and not tools:
+        raise _wrong(param, f"{param} asks for a call, and there are no tools")
     parallel = body.parallel_tool_calls is not False and not body.functions
     return ToolChoice(mode, names, parallel)
 

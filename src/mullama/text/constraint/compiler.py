@@ -164,6 +164,8 @@ def _limited(source: str) -> str:
 def lowered(part: Json) -> Lowered:
     """The schema of a JSON part, lowered; what is not strict is tried, and always succeeds."""
     schema = _parsed(part.schema)
+    if part.lowered:
+        return Lowered(schema)
     if part.strict:
         return lower(schema, strict=True)
     try:
@@ -171,6 +173,14 @@ def lowered(part: Json) -> Lowered:
         _try(found)
     except InvalidRequest:
         return Lowered(_type_only(schema), ("$",))
+    return found
+
+
+def checked(part: Json) -> Lowered:
+    """As `lowered`, and what the engine can't take of a strict schema is refused here and now."""
+    found = lowered(part)
+    if part.strict:
+        _try(found)
     return found
 
 

@@ -64,12 +64,14 @@ class Regex:
 class Json:
     """JSON that satisfies `schema`, which is JSON text itself.
 
-    `strict` refuses what can't be enforced; otherwise it is left out and listed.
+    `strict` refuses what can't be enforced; otherwise it is left out and listed. A schema
+    that is `lowered` already is taken as it stands.
     """
 
     schema: str
     strict: bool = True
     whitespace: bool = False
+    lowered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,38 @@ class Until:
     """Any text up to the first `end`, and that."""
 
     end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """Text without quotes up to the first `end`, and that, which may be a special token.
+
+    The text does not have `mark`, the part of `end` that a reader knows it by, matches each of
+    `patterns`, in the engine's dialect, and none of `never`; `low` to `high` characters (None: any
+    number).
+    """
+
+    end: str
+    mark: str
+    patterns: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    low: int = 0
+    high: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The part of this name among the `Rules` around it; so a grammar can be recursive."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A part, and the named parts that it refers to."""
+
+    part: Part
+    rules: tuple[tuple[str, Part], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +143,9 @@ class Repeat:
     high: int | None = None
 
 
-Part = Text | Words | Markup | Regex | Json | Until | Lark | Seq | Choice | Repeat
+Part = (
+    Text | Words | Markup | Regex | Json | Until | Bare | Lark | Seq | Choice | Repeat | Ref | Rules
+)
 
 
 @dataclass(slots=True)
@@ -124,6 +160,8 @@ class Writer:
     schemas: list[Lowered] = field(default_factory=list)  # that were written
     _rules: dict[Part, str] = field(default_factory=dict)  # equal parts share a rule
     _lines: list[str] = field(default_factory=list)
+    _named: dict[str, str] = field(default_factory=dict)  # of the Rules around, to rules' names
+    _n_named: int = 0
 
     def write(self, part: Part) -> str:
         """The whole grammar for `part`. Raises InvalidRequest, as `lower` does."""
@@ -142,15 +180,36 @@ class Writer:
                 return f"({' '.join(map(self._write, parts))})" if parts else '""'
             case Choice(options):
                 return f"({' | '.join(map(self._write, options))})"
+            case Repeat(_, _, 0):
+                return '""'
             case Repeat(inner, low, high):
                 return f"({self._write(inner)}){{{low},{'' if high is None else high}}}"
             case Lark():
                 raise ValueError("a client's grammar is no part of another")
+            case Ref(name):
+                return self._named[name]
+            case Rules():
+                return self._scope(part)
         return self._rules.get(part) or self._rule(part)
 
-    def _rule(self, part: Words | Regex | Json | Until) -> str:
+    def _scope(self, part: Rules) -> str:
+        """A part whose references mean the rules beside it."""
+        outer = self._named
+        self._named = dict(outer)
+        for name, _ in part.rules:
+            self._named[name] = f"n{self._n_named}"
+            self._n_named += 1
+        for name, inner in part.rules:
+            self._lines.append(f"{self._named[name]}: {self._write(inner)}")
+        written = self._write(part.part)
+        self._named = outer
+        return written
+
+    def _rule(self, part: Words | Regex | Json | Until | Bare) -> str:
         n = len(self._rules)
         match part:
+            case Bare():
+                name, line = f"u{n}", self._bare(part, n)
             case Regex(pattern):
                 name, line = f"R{n}", f"R{n}: {_terminal(pattern)}"
             case Words(texts):
@@ -162,6 +221,27 @@ class Writer:
         self._rules[part] = name
         self._lines.append(line)
         return name
+
+    def _bare(self, part: Bare, n: int) -> str:
+        """A text's rule. A lexeme goes on as long as it can, so the end is a part of it."""
+        length = f"{{{part.low},{'' if part.high is None else part.high}}}"
+        wanted = [f"(?s:.{length})", *part.patterns]
+        never = [f"(?s:.*{literal(part.mark)}.*)", *part.never]
+        body = " & ".join([f"/{one}/" for one in wanted] + [f"~/{one}/" for one in never])
+        pieces = self.split(part.end)
+        if all(isinstance(piece, str) for piece in pieces):
+            return f"u{n}[lazy]: U{n}\nU{n}: ({body}) {quoted(part.end)}"
+        # No text runs into a special token; but a reader drops one line's end before the mark.
+        place = next(i for i, piece in enumerate(pieces) if not isinstance(piece, str))
+        lead = "".join(piece for piece in pieces[:place] if isinstance(piece, str))
+        rest = " ".join(map(_piece, pieces[place:]))
+        if lead.strip():
+            return f"u{n}: U{n} {rest}\nU{n}: ({body}) {quoted(lead)}"
+        if lead:
+            body += r" & ~/(?s:.*\n)/"
+        if part.low or part.patterns:
+            return f"u{n}: U{n} {rest}\nU{n}: {body}"
+        return f"u{n}: (U{n} {rest} | {rest})\nU{n}: ({body}) & /(?s:.+)/"  # no lexeme is empty
 
     def _json(self, part: Json) -> str:
         lowered = self.lower(part)

@@ -7,21 +7,33 @@ just where they would end the trigger.
 
 When the grammar is complete: with `again` the text is free again, for the next trigger; without,
 nothing more may follow. With `required` the answer can't end before one grammar is complete.
+
+With a `Budget` the free text ends after so many tokens: then its closing tokens must come, and what
+follows them, as if a trigger had been written. That is how a thought is closed.
+
+Free text must cost next to nothing: a step without a trigger in sight walks a trie of what may
+stand before a trigger's end, backwards from the last byte, and gives no mask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import Any, Protocol
 
 from mullama.errors import InvalidRequest
 from mullama.text.constraint.tokens import Tokens
 from mullama.types import Matcher, Token
 
+_MOST_MASKS = 64  # that are kept: a place before a trigger has one
+_LONGEST_CHARACTER = 4  # bytes
+_Trie = dict[Any, Any]  # by bytes, backwards; under None what ends there
+_NOWHERE: _Trie = {}
+
 
 class Template(Protocol):
-    """What gives matchers: a compiled grammar, or `Lazy`."""
+    """What gives matchers: a compiled grammar, `Lazy`, or what is made of several."""
 
     def matcher(self) -> Beginner: ...
 
@@ -38,8 +50,21 @@ class Beginner(Matcher, Protocol):
     def clone(self) -> Beginner: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many tokens of free text there may be, what closes it, and what follows."""
+
+    n_tokens: int
+    closing: tuple[Token, ...]
+    then: Template
+
+
 class Lazy:
-    """`triggers` maps a trigger's text to the grammar of what follows it. Thread-safe."""
+    """`triggers` maps a trigger's text to the grammar of what follows it. Thread-safe.
+
+    `before` is text that the answer has already; a trigger may have begun in it. The tokens in
+    `never` are not written in free text.
+    """
 
     def __init__(
         self,
@@ -48,15 +73,22 @@ class Lazy:
         *,
         required: bool = False,
         again: bool = True,
+        budget: Budget | None = None,
+        before: str = "",
+        never: Iterable[Token] = (),
     ) -> None:
-        if not triggers or "" in triggers:
+        if (not triggers and not budget) or "" in triggers:
             raise ValueError("a trigger is a text of at least one character")
         self.tokens = tokens
         self.required = required
         self.again = again
+        self.budget = budget
+        self._banned = frozenset(never)
         self.triggers = {text.encode(): then for text, then in triggers.items()}
-        self.n_tail = max(map(len, self.triggers)) - 1  # bytes that may begin a trigger
-        self._passing = [(tokens.passing(text), then) for text, then in self.triggers.items()]
+        # Bytes that may begin a trigger; and enough to see whether a character is whole.
+        self.n_tail = max([_LONGEST_CHARACTER, *(len(text) - 1 for text in self.triggers)])
+        self.before = before.encode()[-self.n_tail :]
+        self._masks: dict[frozenset[Token], bytes] = {}
 
     def matcher(self) -> LazyFollower:
         """A matcher that waits for a trigger."""
@@ -66,12 +98,15 @@ class Lazy:
         """Whether a matcher could begin with `data`, the rest of a token."""
         return self.matcher().begin(data)
 
-    def find(self, data: bytes) -> tuple[Template, bytes] | None:
-        """The grammar of the trigger that ends first in `data`, and what follows it there."""
+    def find(self, data: bytes, start: int) -> tuple[Template, bytes] | None:
+        """The grammar of the trigger that ends first in `data`, and what follows it there.
+
+        A trigger that ends in the first `start` bytes has been passed over.
+        """
         ends = [
-            (data.index(trigger) + len(trigger), -len(trigger), trigger)
+            (found + len(trigger), -len(trigger), trigger)
             for trigger in self.triggers
-            if trigger in data
+            if (found := data.find(trigger, max(0, start - len(trigger) + 1))) >= 0
         ]
         if not ends:
             return None
@@ -80,10 +115,42 @@ class Lazy:
 
     def wrong(self, tail: bytes) -> Iterator[Token]:
         """The tokens that would end a trigger, after `tail`, with what its grammar refuses."""
-        for passing, then in self._passing:
-            for before, rests in passing.items():
-                if tail.endswith(before):
-                    yield from (token for token, rest in rests if not then.begins(rest))
+        yield from self._never
+        node = self._endings
+        for byte in reversed(tail):
+            node = node.get(byte, _NOWHERE)
+            if not node:
+                return
+            for token, rest, then in node.get(None, ()):
+                if not then.begins(rest):
+                    yield token
+
+    def all_but(self, banned: frozenset[Token]) -> bytes:
+        """The mask that allows every token but these."""
+        mask = self._masks.get(banned)
+        if mask is None:
+            if len(self._masks) >= _MOST_MASKS:
+                self._masks.clear()
+            mask = self._masks[banned] = _all_but(banned, self.tokens.n_tokens)
+        return mask
+
+    @cached_property
+    def _never(self) -> frozenset[Token]:
+        """Tokens that hold a whole trigger and go on wrongly, and those that may never come."""
+        whole = self._endings.get(None, ())
+        return self._banned | {token for token, rest, then in whole if not then.begins(rest)}
+
+    @cached_property
+    def _endings(self) -> _Trie:
+        """What may stand before the end of a trigger -> tokens that end it and go on."""
+        root: _Trie = {}
+        for text, then in self.triggers.items():
+            for before, rests in self.tokens.passing(text).items():
+                node = root
+                for byte in reversed(before):
+                    node = node.setdefault(byte, {})
+                node.setdefault(None, []).extend((token, rest, then) for token, rest in rests)
+        return root
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +160,26 @@ class _Before:
     tail: bytes
     inner: Beginner | None
     n_complete: int
+    n_free: int
+    n_closing: int
     n_taken: int
 
 
 class LazyFollower:
-    """A place in a text that waits for triggers, or in the grammar of one."""
+    """A place in a text that waits for triggers, or in the grammar of one.
 
-    __slots__ = ("_history", "_inner", "_lazy", "_n_complete", "_tail")
+    `n_free` counts the tokens of the free text, those included that close it.
+    """
+
+    __slots__ = ("_history", "_inner", "_lazy", "_n_closing", "_n_complete", "_n_free", "_tail")
 
     def __init__(self, lazy: Lazy) -> None:
         self._lazy = lazy
-        self._tail = b""  # the end of the free text, as far as it may begin a trigger
+        self._tail = lazy.before  # the end of the free text, as far as it may begin a trigger
         self._inner: Beginner | None = None
         self._n_complete = 0
+        self._n_free = 0
+        self._n_closing = 0  # closing tokens that have come
         self._history: list[_Before] = []
 
     @property
@@ -116,41 +190,69 @@ class LazyFollower:
     def can_end(self) -> bool:
         if self._inner is not None:
             return self._inner.can_end
-        return not self._lazy.required or self._n_complete > 0
+        return not self._n_closing and (not self._lazy.required or self._n_complete > 0)
 
     def mask(self) -> bytes | None:
         if self._inner is not None:
             return self._inner.mask()
-        banned = set(self._lazy.wrong(self._tail))
+        closing = self._closing
+        if closing:
+            return only(closing[0], self._lazy.tokens.n_tokens)
+        banned = frozenset(self._lazy.wrong(self._tail))
         if not self.can_end:
             banned |= self._lazy.tokens.eog
-        return _all_but(banned, self._lazy.tokens.n_tokens) if banned else None
+        return self._lazy.all_but(banned) if banned else None
 
     def accept(self, token: Token) -> None:
-        before = _Before(self._tail, self._inner, self._n_complete, int(self._inner is not None))
+        before = _Before(
+            self._tail,
+            self._inner,
+            self._n_complete,
+            self._n_free,
+            self._n_closing,
+            int(self._inner is not None),
+        )
         if self._inner is not None:
             self._inner.accept(token)
-        elif not self._read(self._lazy.tokens.pieces[token]):
-            raise InvalidRequest(f"Token {token} ends a trigger with what its grammar refuses.")
+        else:
+            self._accept_free(token)
         self._history.append(before)
         if self._inner is not None and self._inner.done and self._lazy.again:
             self._inner, self._tail = None, b""
             self._n_complete += 1
+            self._n_free = self._n_closing = 0
+
+    def _accept_free(self, token: Token) -> None:
+        closing, budget = self._closing, self._lazy.budget
+        self._n_free += 1
+        if closing and budget:
+            if token != closing[0]:
+                raise InvalidRequest(f"Token {token} is not the one that closes the text.")
+            self._n_closing += 1
+            if len(closing) == 1:
+                self._inner = budget.then.matcher()
+        elif not self._read(self._lazy.tokens.pieces[token]):
+            raise InvalidRequest(f"Token {token} ends a trigger with what its grammar refuses.")
+
+    @property
+    def _closing(self) -> tuple[Token, ...]:
+        """The tokens that must come, as the budget is used up."""
+        budget = self._lazy.budget
+        if budget is None or self._inner is not None or self._n_free < budget.n_tokens:
+            return ()
+        n_over = self._n_free - budget.n_tokens
+        if not self._n_closing and n_over < _LONGEST_CHARACTER and not _is_whole(self._tail):
+            return ()
+        return budget.closing[self._n_closing :]
 
     def count_allowed(self, tokens: Sequence[Token]) -> int:
         """How many of `tokens` could follow. Where the grammar begins, it is tried on a copy."""
         if self._inner is not None and not self._lazy.again:
             return self._inner.count_allowed(tokens)
-        trial = self.clone()
-        for n, token in enumerate(tokens):
-            mask = trial.mask()
-            if trial.done or (mask is not None and not mask[token // 8] >> token % 8 & 1):
-                return n
-            trial.accept(token)
-        return len(tokens)
+        return count_allowed(self.clone(), tokens)
 
     def forced(self) -> list[Token]:
-        return self._inner.forced() if self._inner is not None else []
+        return self._inner.forced() if self._inner is not None else list(self._closing)
 
     def rollback(self, n: int) -> None:
         for before in reversed(self._history[len(self._history) - n :]):
@@ -158,6 +260,7 @@ class LazyFollower:
                 before.inner.rollback(before.n_taken)
             self._tail, self._inner = before.tail, before.inner
             self._n_complete = before.n_complete
+            self._n_free, self._n_closing = before.n_free, before.n_closing
         del self._history[len(self._history) - n :]
 
     def clone(self) -> LazyFollower:
@@ -166,25 +269,58 @@ class LazyFollower:
         copy._tail = self._tail
         copy._inner = self._inner.clone() if self._inner is not None else None
         copy._n_complete = self._n_complete
+        copy._n_free, copy._n_closing = self._n_free, self._n_closing
         return copy
 
     def begin(self, data: bytes) -> bool:
         """Take `data`, the rest of a token that began before this text."""
-        return self._read(data)
+        self._tail = b""
+        return not data or self._read(data)
 
     def _read(self, data: bytes) -> bool:
-        found = self._lazy.find(self._tail + data)
+        joined = self._tail + data
+        found = self._lazy.find(joined, len(self._tail))
         if found is None:
-            joined = self._tail + data
-            self._tail = joined[len(joined) - min(self._lazy.n_tail, len(joined)) :]
+            self._tail = joined[-self._lazy.n_tail :]
             return True
         then, rest = found
         self._inner = then.matcher()
         return not rest or self._inner.begin(rest)
 
 
-def _all_but(banned: set[Token], n_tokens: int) -> bytes:
+def count_allowed(trial: Beginner, tokens: Sequence[Token]) -> int:
+    """How many of `tokens` could follow `trial`, which is used up."""
+    for n, token in enumerate(tokens):
+        if trial.done or not allows(trial.mask(), token):
+            return n
+        trial.accept(token)
+    return len(tokens)
+
+
+def allows(mask: bytes | None, token: Token) -> bool:
+    """Whether a mask has this token."""
+    return mask is None or bool(mask[token // 8] >> token % 8 & 1)
+
+
+def only(token: Token, n_tokens: int) -> bytes:
+    """The mask that allows one token."""
+    mask = bytearray((n_tokens + 31) // 32 * 4)
+    mask[token // 8] = 1 << token % 8
+    return bytes(mask)
+
+
+def _all_but(banned: frozenset[Token], n_tokens: int) -> bytes:
     mask = bytearray(b"\xff" * ((n_tokens + 31) // 32 * 4))
     for token in banned:
         mask[token // 8] &= ~(1 << token % 8)
     return bytes(mask)
+
+
+def _is_whole(tail: bytes) -> bool:
+    """Whether text ends with a whole character."""
+    for n, byte in enumerate(reversed(tail[-_LONGEST_CHARACTER:]), 1):
+        if byte < 0x80:
+            return True
+        if byte >= 0xC0:  # the first byte of a character, which says how many there are
+            return n >= (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4)
+    return True

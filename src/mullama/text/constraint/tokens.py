@@ -13,7 +13,7 @@ seen in training. One of these is made for a vocabulary: at 152k tokens it takes
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -22,7 +22,7 @@ from llguidance import LLTokenizer
 from mullama.errors import InvalidRequest
 from mullama.types import Token, Vocab
 
-_MAX_TRIGGERS = 64  # whose tokens are kept
+_MAX_TRIGGERS = 1024  # whose tokens are kept
 
 # What stands before -> tokens that end a trigger there, each with the rest of its bytes.
 Passing = dict[bytes, list[tuple[Token, bytes]]]
@@ -63,6 +63,13 @@ class Tokens:
         tokens = self.tokenize(text)
         return tokens[0] if len(tokens) == 1 else None
 
+    def written(self, text: str) -> list[Token]:
+        """The tokens of `text` with the special tokens that it names, as a model writes markup."""
+        found: list[Token] = []
+        for part in self.split(text):
+            found += self.tokenize(part) if isinstance(part, str) else [part]
+        return found
+
     def tokenize(self, text: str) -> list[Token]:
         """The tokens of `text` as it stands: no BOS, no space in front, no special tokens."""
         tokens = self._vocab.tokenize(text, add_special=False)
@@ -89,9 +96,9 @@ class Tokens:
             tokens = ((token, self.pieces[token][len(end) :]) for token in self._starting(end))
             found[trigger[:at]] = [(token, rest) for token, rest in tokens if rest]
         found[b""] += [
-            (token, piece.partition(trigger)[2])
-            for token, piece in enumerate(self.pieces)
-            if piece.find(trigger) > 0 and not piece.endswith(trigger)
+            (token, self.pieces[token].partition(trigger)[2])
+            for token in self._longer(len(trigger))
+            if self.pieces[token].find(trigger) > 0 and not self.pieces[token].endswith(trigger)
         ]
         return {before: rests for before, rests in found.items() if rests}
 
@@ -100,6 +107,15 @@ class Tokens:
         while at < len(self._sorted) and self._sorted[at][0].startswith(prefix):
             yield self._sorted[at][1]
             at += 1
+
+    def _longer(self, size: int) -> list[Token]:
+        """The tokens of more than so many bytes; few, where a trigger is long."""
+        at = bisect_right(self._by_size, size, key=lambda token: len(self.pieces[token]))
+        return self._by_size[at:]
+
+    @cached_property
+    def _by_size(self) -> list[Token]:
+        return sorted(range(self.n_tokens), key=lambda token: len(self.pieces[token]))
 
     @cached_property
     def _sorted(self) -> list[tuple[bytes, Token]]:
