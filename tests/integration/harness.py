@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from hypothesis import HealthCheck, Phase, settings
-
 from mullama.engine.scheduler import EngineOptions, Scheduler
 from mullama.llama.context import ContextOptions
 from mullama.llama.model import LlamaModel
@@ -31,17 +29,6 @@ from mullama.types import (
 GREEDY = SamplerParams.greedy()
 N_CELLS = 256
 MOST_STEPS = 5000
-
-
-def lives(n: int, n_steps: int) -> settings:
-    """Settings for so many random lives on a real model. One that fails is shown as it is, since
-    finding a smaller one takes hundreds more."""
-    return settings(
-        max_examples=n,
-        stateful_step_count=n_steps,
-        phases=[Phase.explicit, Phase.reuse, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def context(n_lanes: int, n_ubatch: int, **options: object) -> ContextOptions:

@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from benchmarks.synthetic import exact
 from mullama.engine.tiers import TierOptions
@@ -27,7 +25,8 @@ from mullama.llama.runner import LlamaRunner
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
 from mullama.types import Token
-from tests.integration.harness import BareLoop, Bench, context, lives
+from tests.integration.harness import BareLoop, Bench, context
+from tests.integration.lives import live
 
 TOLERANCE = 0.001
 EXACT: dict[str, Any] = {"type_k": "f32", "type_v": "f32", "flash_attn": "off"}
@@ -87,7 +86,7 @@ def test_a_prompts_scores_are_the_bare_loops(
     np.testing.assert_allclose(batched, alone, atol=TOLERANCE)
 
 
-# Few beginnings, so that prompts share prefixes often; token ids of plain words.
+# Token ids of plain words.
 BEGINNINGS = [list(range(400, 440)), [*range(400, 420), *range(900, 910)], [500, 501]]
 
 
@@ -95,49 +94,17 @@ BEGINNINGS = [list(range(400, 440)), [*range(400, 420), *range(900, 910)], [500,
 def test_any_order_of_events_gives_greedy_answers(
     model: LlamaModel, bare: BareLoop, ram: int
 ) -> None:
-    tiers = TierOptions(ram=ram, min_tokens=4)
+    def open_bench() -> Bench:
+        runner = LlamaRunner(model, context(6, 32, **EXACT))
+        tiers = TierOptions(ram=ram, min_tokens=4)
+        return Bench(runner, model, n_parallel=4, target_gap=0.01, tiers=tiers)
 
-    class Life(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.runner = LlamaRunner(model, context(6, 32, **EXACT))
-            self.bench = Bench(self.runner, model, n_parallel=4, target_gap=0.01, tiers=tiers)
-            self.prompts: dict[int, list[Token]] = {}
-
-        @rule(
-            beginning=st.sampled_from(BEGINNINGS),
-            tail=st.lists(st.integers(300, 4000), max_size=20),
-            n_tokens=st.integers(1, 60),
-            n=st.integers(1, 2),
-        )
-        def submit(self, beginning: list[Token], tail: list[Token], n_tokens: int, n: int) -> None:
-            id = len(self.prompts) + 1
-            self.prompts[id] = beginning + tail
-            self.bench.add(id, self.prompts[id], n_tokens, n=n)
-
-        @precondition(lambda self: self.prompts)
-        @rule(data=st.data())
-        def cancel(self, data: st.DataObject) -> None:
-            id = data.draw(st.sampled_from(sorted(self.prompts)))
-            self.bench.take(self.bench.scheduler.cancel(id))
-
-        @rule(n=st.integers(1, 10))
-        def steps(self, n: int) -> None:
-            for _ in range(n):
-                self.bench.step()
-            self.bench.scheduler.audit(self.runner)
-
-        @rule(n=st.integers(1, 100))
-        def evict(self, n: int) -> None:
-            self.bench.scheduler._residents.cache.evict(n)
-
-        def teardown(self) -> None:
-            try:
-                self.bench.run()
-                for (id, _), answer in self.bench.answers.items():
-                    worst = max(bare.shortfalls(self.prompts[id], answer), default=0.0)
-                    assert worst <= TOLERANCE, (id, worst)
-            finally:
-                self.runner.close()
-
-    run_state_machine_as_test(Life, settings=lives(15, 15))
+    live(
+        open_bench,
+        bare,
+        BEGINNINGS,
+        words=(300, 4000),
+        tolerance=TOLERANCE,
+        n_lives=15,
+        n_events=15,
+    )

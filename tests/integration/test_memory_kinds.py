@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from mullama.engine.tiers import TierOptions
 from mullama.llama.model import LlamaModel
@@ -20,7 +18,8 @@ from mullama.llama.runner import LlamaRunner
 from mullama.models.gguf import read_info
 from mullama.types import MemoryKind, Token
 from tests.gguf_models import EOS
-from tests.integration.harness import BareLoop, Bench, context, lives
+from tests.integration.harness import BareLoop, Bench, context
+from tests.integration.lives import live, shortfall
 from tests.memory_models import KINDS, write_memory_model
 
 TOLERANCE = 0.01
@@ -47,14 +46,6 @@ def bare(model: LlamaModel) -> Iterator[BareLoop]:
     loop.runner.close()
 
 
-def worst(bare: BareLoop, prompts: dict[int, list[Token]], bench: Bench) -> float:
-    """How far the least likely of all answered tokens is below the bare loop's best."""
-    found = [0.0]
-    for (id, _), answer in bench.answers.items():
-        found += bare.shortfalls(prompts[id], answer)
-    return max(found)
-
-
 def test_a_fifth_turn_computes_only_what_is_new(model: LlamaModel, bare: BareLoop) -> None:
     with LlamaRunner(model, context(2, 64, **OPTIONS)) as runner:
         assert runner.memory is not MemoryKind.ATTENTION
@@ -70,7 +61,7 @@ def test_a_fifth_turn_computes_only_what_is_new(model: LlamaModel, bare: BareLoo
             history = [*prompts[turn], *bench.answers[turn, 0], EOS]
         computed = [len(prompts[turn]) - bench.ended[turn, 0].n_cached for turn in range(2, 6)]
         assert computed == [12 + 3 + 2] * 4  # the question, and what was sampled last before it
-        assert worst(bare, prompts, bench) < TOLERANCE
+        assert shortfall(bare, prompts, bench) < TOLERANCE
 
 
 def test_another_answer_to_the_same_prompt_computes_a_few_tokens(
@@ -83,55 +74,25 @@ def test_another_answer_to_the_same_prompt_computes_a_few_tokens(
             bench.add(id, prompt, 10)
             bench.run()
         assert bench.ended[2, 0].n_cached == 81
-        assert worst(bare, {1: prompt, 2: prompt}, bench) < TOLERANCE
+        assert shortfall(bare, {1: prompt, 2: prompt}, bench) < TOLERANCE
 
 
-# Few beginnings, so that prompts share prefixes often.
 BEGINNINGS = [[*range(20, 60), EOS], [*range(20, 40), EOS, *range(90, 100)], [50, 51]]
 
 
 def test_any_order_of_events_gives_greedy_answers(model: LlamaModel, bare: BareLoop) -> None:
-    class Life(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.runner = LlamaRunner(model, context(4, 32, **OPTIONS))
-            ram = 6 * (self.runner.state_bytes + 40 * self.runner.cell_bytes)
-            tiers = TierOptions(ram=ram, min_tokens=4)
-            self.bench = Bench(self.runner, model, n_parallel=3, target_gap=0.01, tiers=tiers)
-            self.prompts: dict[int, list[Token]] = {}
+    def open_bench() -> Bench:
+        runner = LlamaRunner(model, context(4, 32, **OPTIONS))
+        ram = 6 * (runner.state_bytes + 40 * runner.cell_bytes)
+        tiers = TierOptions(ram=ram, min_tokens=4)
+        return Bench(runner, model, n_parallel=3, target_gap=0.01, tiers=tiers)
 
-        @rule(
-            beginning=st.sampled_from(BEGINNINGS),
-            tail=st.lists(st.integers(10, 200), max_size=20),
-            n_tokens=st.integers(1, 50),
-            n=st.integers(1, 2),
-        )
-        def submit(self, beginning: list[Token], tail: list[Token], n_tokens: int, n: int) -> None:
-            id = len(self.prompts) + 1
-            self.prompts[id] = beginning + tail
-            self.bench.add(id, self.prompts[id], n_tokens, n=n)
-
-        @precondition(lambda self: self.prompts)
-        @rule(data=st.data())
-        def cancel(self, data: st.DataObject) -> None:
-            id = data.draw(st.sampled_from(sorted(self.prompts)))
-            self.bench.take(self.bench.scheduler.cancel(id))
-
-        @rule(n=st.integers(1, 10))
-        def steps(self, n: int) -> None:
-            for _ in range(n):
-                self.bench.step()
-            self.bench.scheduler.audit(self.runner)
-
-        @rule(n=st.integers(1, 100))
-        def evict(self, n: int) -> None:
-            self.bench.scheduler._residents.cache.evict(n)
-
-        def teardown(self) -> None:
-            try:
-                self.bench.run()
-                assert worst(bare, self.prompts, self.bench) < TOLERANCE
-            finally:
-                self.runner.close()
-
-    run_state_machine_as_test(Life, settings=lives(8, 12))
+    live(
+        open_bench,
+        bare,
+        BEGINNINGS,
+        words=(10, 200),
+        tolerance=TOLERANCE,
+        n_lives=8,
+        n_events=12,
+    )

@@ -246,13 +246,13 @@ class Marked:
         source, out = self._source, self._out
         out.thought_begins(max(0, self._offset), mark)
         while trigger := (yield from source.up_to(self._in_thought, out.think)):
-            if trigger == self._close:
-                source.take(len(trigger))
-                out.thought_ends(max(0, self._offset), trigger)
+            if self._close and (yield from source.stands(self._close)):
+                source.take(len(self._close))
+                out.thought_ends(max(0, self._offset), self._close)
                 return
             if (yield from self._section(trigger)):
                 return
-            out.think(source.release())
+            out.think(source.release() or source.take(1))
 
     @property
     def _offset(self) -> int:

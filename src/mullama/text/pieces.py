@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 
-_PIECES = re.compile(r"<[^<>\s]*>?|\[[^\[\]\s{}\"']*\]|\s|[^<\[\s]+|.", re.DOTALL)
-_TAG = r"(?:<[^<>\s]+>|\[[^\[\]{}\"']+\])"
+_RARE = "|".join(  # brackets that a few models have
+    rf"{first}[^{first}{last}\s]+{last}" for first, last in ("◁▷", "【】", "⟨⟩", "〈〉")
+)
+_PIECES = re.compile(rf"<[^<>\s]*>?|\[[^\[\]\s{{}}\"']*\]|{_RARE}|\s|[^<\[◁【⟨〈\s]+|.", re.DOTALL)
+_TAG = rf"(?:<[^<>\s]+>|\[[^\[\]{{}}\"']+\]|{_RARE})"
 TAG = re.compile(_TAG)
 LAST_TAG = re.compile(_TAG + r"\s*\Z")
 FIRST_TAG = re.compile(r"\s*" + _TAG + r"\s*")
@@ -52,8 +55,20 @@ def pair(opening: str, closing: str) -> bool:
 
 def closing_of(opening: str, source: str) -> str:
     """The mark that closes what this one opens, by its spelling; one that the source has."""
-    candidates = [opening[0] + "/" + opening[1:]]
-    for one, other in (("begin", "end"), ("start", "end"), ("BEGIN", "END"), ("START", "END")):
-        if one in opening:
-            candidates.append(opening.replace(one, other))
+    candidates = [
+        opening.replace(one, other)
+        for one, other in (("begin", "end"), ("start", "end"), ("BEGIN", "END"), ("START", "END"))
+        if one in opening
+    ]
+    if opening.startswith("<|"):
+        candidates.append("<|/" + opening[2:])
+    candidates.append(opening[0] + "/" + opening[1:])
     return next((closing for closing in candidates if closing in source), candidates[0])
+
+
+def opening_of(closing: str) -> str:
+    """The mark that is closed by this one, by its spelling; "" for one that closes nothing."""
+    for one, other in (("/", ""), ("end", "begin"), ("END", "BEGIN")):
+        if one in closing:
+            return closing.replace(one, other, 1)
+    return ""

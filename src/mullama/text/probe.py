@@ -26,7 +26,8 @@ Render = Callable[[list[Message], Traits, Sequence[dict[str, Any]], dict[str, An
 
 _TEXT: dict[str, Any] = {}
 _PARTS_ONLY = {"text": frozenset[str](), "parts": ROLES}
-_REASONING = ("reasoning_content", "reasoning", "thinking", REASONING_PART, "")
+_REASONING = ("reasoning_content", "reasoning", "thinking", REASONING_PART)
+_RARE_REASONING = ("thought", "thoughts")  # asked only where the source has such a word
 
 # Variables that let a model think. Few templates know more than one.
 THINKING: dict[str, Any] = {"enable_thinking": True, "thinking": True}
@@ -63,7 +64,7 @@ def probe(render: Render, source: str) -> Traits:
     prober.ask_roles(names_developer="developer" in source)
     prober.ask_tools()
     prober.ask_calls()
-    prober.ask_reasoning()
+    prober.ask_reasoning([field for field in _RARE_REASONING if _is_read(field, source)])
     prober.look_at_thoughts()
     prober.look_at_calls()
     return prober.traits
@@ -145,9 +146,9 @@ class _Prober:
             wrong=[_PART],
         )
 
-    def ask_reasoning(self) -> None:
+    def ask_reasoning(self, more: Sequence[str]) -> None:
         """Where earlier thoughts are looked for. Some are printed beside calls only."""
-        options = [{"reasoning": field} for field in _REASONING]
+        options = [{"reasoning": field} for field in (*_REASONING, *more, "")]
         thought = {"reasoning_content": "@thought@"}
         told, called = [USER, ANSWER | thought], _calling(1, **thought)
         if not self._ask(told, options, given=THINKING, wrong=[_PART]):
@@ -254,6 +255,11 @@ def _calling(n: int, *, id: str = _SHORT_ID, **more: Any) -> list[Message]:
             for n, id in enumerate(ids)
         ),
     ]
+
+
+def _is_read(field: str, source: str) -> bool:
+    """Whether a template may read this field of a message."""
+    return re.search(rf"\.{field}\b|['\"]{field}['\"]", source) is not None
 
 
 def _unnamed(message: Message) -> Message:

@@ -4,7 +4,8 @@ Asked in this order, the first answer is taken:
 
 1. What stands around a thought of an earlier message, printed alone or beside a call?
 2. With what does the prompt open a thought, or open and close an empty one?
-3. Which marks does the source name that open and close a thought, by their names?
+3. Which marks does the source name that open and close a thought, by their names, or where does it
+   cut what a message says?
 
 A model whose template says nothing is taken to write `<think>` if its answer begins so.
 """
@@ -21,11 +22,15 @@ from mullama.text.pieces import (
     after_common,
     closing_of,
     common_prefix,
+    opening_of,
     pair,
 )
 from mullama.text.syntax import Reasoning
 
-_NAMED = re.compile(r"(?:<|\[)[^<>\[\]\s/]*(?:think|thought|reason)[^<>\[\]\s]*(?:>|\])", re.I)
+_NAMED = re.compile(
+    r"[<\[◁【][^<>\[\]◁▷【】\s/]*(?:think|thought|reason)[^<>\[\]◁▷【】\s]*[>\]▷】]", re.I
+)
+_CUT = re.compile(rf"split\(\s*(['\"])(?:\\n)*({TAG.pattern})(?:\\n)*\1")
 _EMPTY = re.compile(rf"({TAG.pattern}\s*)({TAG.pattern})\s*\Z")
 
 
@@ -65,6 +70,8 @@ def prompted(openings: Sequence[str], message: str, plain: str, source: str) -> 
         last = LAST_TAG.search(text)
         if last and last.group().strip() not in plain and not last.group().startswith("</"):
             return Reasoning(last.group(), closing_of(last.group().strip(), source))
+        if last and last.group().strip() not in plain and (opening := opening_of(last.group())):
+            return Reasoning(opening, last.group())  # one that thinks opens it itself
     return None
 
 
@@ -74,4 +81,7 @@ def named(source: str) -> Reasoning | None:
         closing = closing_of(opening, source)
         if closing in source:
             return Reasoning(opening, closing)
+    for _, mark in _CUT.findall(source):
+        if "/" in mark and "tool" not in mark.lower():
+            return Reasoning(opening_of(mark), mark)
     return None
