@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def test_a_given_template_replaces_both(info: ModelInfo) -> None:
     expected = replace(info, chat_template="{{ given }}", tool_template=None)
     assert with_template(info, "{{ given }}") == expected
     assert with_template(info, ("{{ gi", "ven }}")) == expected
+
+
+def test_templates_with_names_are_taken_as_tokenizers_keep_them(info: ModelInfo) -> None:
+    named = [{"name": "default", "template": "A"}, {"name": "tool_use", "template": "B"}]
+    both = replace(info, chat_template="A", tool_template="B")
+    only = replace(info, chat_template="B", tool_template=None)
+    assert with_template(info, json.dumps(named)) == both
+    assert with_template(info, json.dumps({"chat_template": named, "bos_token": "<s>"})) == both
+    assert with_template(info, json.dumps(named[1:])) == only
+    assert with_template(info, json.dumps({"chat_template": "B"})) == only
+    other = with_template(info, '[{"name": "rag", "template": "C"}]')
+    assert (other.chat_template, other.tool_template) == ("C", None)
+    for text in ("[1]", "{}", '{"a": 1}', '"x"', "7"):  # which Jinja prints as they are
+        assert with_template(info, text).chat_template == text
 
 
 def test_a_template_may_be_in_a_file(info: ModelInfo, tmp_path: Path) -> None:

@@ -221,3 +221,15 @@ def test_noise_never_raises_and_cuts_make_no_difference(model: Model) -> None:
             text = text[:place] + chance.choice(scraps) + text[place + chance.randint(0, 6) :]
         whole = parse(Parser(format, tools=TOOLS), [text])
         assert parse(Parser(format, tools=TOOLS), text) == whole, text
+
+
+@each_with_calls
+def test_a_model_may_write_calls_in_the_common_form(model: Model) -> None:
+    written = json.dumps({"name": PARIS[0], "arguments": PARIS[1]})
+    call = f"<tool_call>\n{written}\n</tool_call>"
+    opened = format_of(model).head
+    for text in (call, call.removesuffix("</tool_call>").rstrip()):
+        assert read(model, opened, [text]) == ("", "", [PARIS])
+        assert read(model, opened, text) == ("", "", [PARIS])
+    for text in (call.replace("get_weather", "rm"), call.replace("{", "(")):
+        assert read(model, opened, text) == (text, "", [])

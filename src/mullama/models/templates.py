@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,37 @@ def with_template(info: ModelInfo, given: str | tuple[str, ...]) -> ModelInfo:
     """The facts of a model, with this template in place of all that its file has.
 
     `given` is Jinja text, in one string or cut into several, or `@` and the path of a file with
-    it; "" leaves the model's own. Raises InvalidRequest for a file that can't be read.
+    it; "" leaves the model's own. It may also be what Hugging Face's tokenizers keep: a JSON list
+    of templates with names, or an object with such a list or a text as its `chat_template`.
+
+    Raises InvalidRequest for a file that can't be read.
     """
     text = _text(given, "chat template", "chat_template")
-    return replace(info, chat_template=text, tool_template=None) if text else info
+    if not text:
+        return info
+    by_name = _named(text)
+    tools = by_name.get("tool_use")
+    first = by_name.get("default") or tools or next(iter(by_name.values()))
+    return replace(info, chat_template=first, tool_template=None if tools is first else tools)
+
+
+def _named(text: str) -> dict[str, str]:
+    """The templates in a text by their names, which is most often one without."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {"default": text}
+    if isinstance(found, dict):
+        found = found.get("chat_template")
+        if isinstance(found, str):
+            return {"default": found}
+    items = found if isinstance(found, list) else []
+    named = {
+        str(item.get("name")): item["template"]
+        for item in items
+        if isinstance(item, dict) and isinstance(item.get("template"), str)
+    }
+    return named or {"default": text}
 
 
 def with_response_schema(info: ModelInfo, given: str | tuple[str, ...]) -> ModelInfo:

@@ -20,7 +20,8 @@ from mullama.text.fence import Fence
 from mullama.text.responses.reader import Stated
 from mullama.text.source import Reader, Source, Triggers
 from mullama.text.spans import Collector, Span, SpanKind
-from mullama.text.syntax import Format, Protocol, first_mark
+from mullama.text.syntax import CallSyntax, Format, Protocol, first_mark
+from mullama.text.toolcalls import hermes
 from mullama.text.toolcalls.harmony import Harmony
 from mullama.text.toolcalls.kinds import Schema
 from mullama.text.toolcalls.reader import CallReader, entrances
@@ -165,10 +166,9 @@ class Marked:
         self._close = reasoning.close.strip() if reasoning else ""
         self._content_begin = format.content_begin.strip()
         self._content_end = format.content_end.strip()
-        self._entrances: dict[str, str] = {}
-        if format.calls and tools:
-            self._entrances = entrances(format.calls)
-            self._calls = CallReader(source, format.calls, tools, self)
+        self._entrances = (
+            self._find_entrances(format.calls, tools) if format.calls and tools else {}
+        )
         self._longest_first = sorted(self._entrances, key=len, reverse=True)
         self._in_content = Triggers(
             [
@@ -180,6 +180,19 @@ class Marked:
         ends_thought = self._entrances if reasoning and reasoning.ended_by_call else ()
         self._in_thought = Triggers([self._close, *ends_thought])
         self._begun = False
+
+    def _find_entrances(
+        self, calls: CallSyntax, tools: Mapping[str, Schema]
+    ) -> dict[str, tuple[CallReader, str]]:
+        """The marks that may open a call: who reads it, and from which text on.
+
+        Beside its own form a model may know the most common one, from other training: marks,
+        JSON and a tool's name together can hardly be anything but a call.
+        """
+        own = CallReader(self._source, calls, tools, self)
+        found = {mark: (own, text) for mark, text in entrances(calls).items()}
+        common = CallReader(self._source, hermes.CALLS, tools, self)
+        return {mark: (common, text) for mark, text in entrances(hermes.CALLS).items()} | found
 
     @property
     def settled(self) -> bool:
@@ -230,7 +243,8 @@ class Marked:
             return False
         self._source.hold()
         self._entered = self._offset
-        if not (yield from self._calls.section(self._entrances[mark])):
+        calls, text = self._entrances[mark]
+        if not (yield from calls.section(text)):
             return False
         self._out.say(self._source.release())
         return True
