@@ -96,9 +96,11 @@ def test_a_captured_error_is_detail_in_the_log(lines: pytest.LogCaptureFixture) 
         "decode: removing memory module entries for seq_id = 0, pos = [4, +inf)",
         "llama_decode: failed to decode, ret = 2",
         "decode: failed to find a memory slot for batch of size 512",
+        "llama_init_from_model: model default pooling_type is [-1], but [0] was specified",
+        "load: special_eos_id is not in special_eog_ids - the tokenizer config may be incorrect",
     ],
 )
-def test_what_an_abort_or_a_full_cache_says_is_detail(
+def test_what_is_no_trouble_is_detail(
     line: str, lines: pytest.LogCaptureFixture
 ) -> None:
     log.receive(ERROR, line.encode() + b"\n")
