@@ -100,9 +100,7 @@ def test_a_captured_error_is_detail_in_the_log(lines: pytest.LogCaptureFixture) 
         "load: special_eos_id is not in special_eog_ids - the tokenizer config may be incorrect",
     ],
 )
-def test_what_is_no_trouble_is_detail(
-    line: str, lines: pytest.LogCaptureFixture
-) -> None:
+def test_what_is_no_trouble_is_detail(line: str, lines: pytest.LogCaptureFixture) -> None:
     log.receive(ERROR, line.encode() + b"\n")
     assert [record.levelno for record in lines.records] == [logging.DEBUG]
 
