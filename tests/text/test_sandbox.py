@@ -9,8 +9,10 @@ import pytest
 from jinja2 import nodes
 from jinja2.exceptions import TemplateError
 
+from mullama.errors import InvalidRequest
 from mullama.text.sandbox import TemplateLimit, compile_template, render
 from mullama.text.sandbox.meter import deep, metered, text
+from mullama.text.template import ChatTemplate
 
 UNITS = 20_000  # enough for any of these templates, had it done what it pretends to
 
@@ -203,6 +205,35 @@ def test_a_negative_number_earns_no_units(expression: str) -> None:
 def test_recursion_ends_in_an_error(source: str) -> None:
     with pytest.raises((RecursionError, TemplateLimit)):
         run(source)
+
+
+LONG_SOURCES = {
+    "negations": "{{ " + "not " * 20_000 + "1 }}",
+    "signs": "{{ " + "-" * 60_000 + "1 }}",
+    "attributes": "{{ a" + ".b" * 40_000 + " }}",
+    "items": "{{ a" + "[0]" * 30_000 + " }}",
+    "calls": "{{ a" + "()" * 30_000 + " }}",
+    "filters": "{{ a" + "|upper" * 10_000 + " }}",
+    "choices": "{{ " + "1 if a else " * 8_000 + "1 }}",
+    "powers": "{{ 2" + "**2" * 30_000 + " }}",
+    "comparisons": "{{ a" + "<a" * 30_000 + " }}",
+    "branches": "{% if a %}" + "{% elif b %}" * 9_000 + "{% endif %}",
+    "loops": "{% for i in a %}" * 5_000 + "{% endfor %}" * 5_000,
+    "macros": "{% macro m() %}" * 3_000 + "{% endmacro %}" * 3_000,
+    "a number": "{{ " + "9" * 100_000 + " }}",
+    "a list": "{{ " + "[" * 30_000 + "]" * 30_000 + " }}",
+    "comments that never end": "{#" * 60_000,
+    "raw text that never ends": "{% raw %}" * 14_000,
+    "a string that never ends": "{{ '" + "\\'" * 60_000,
+    "blanks": "{{" + " " * 120_000,
+    "tags of blanks": ("{%-" + " " * 100 + "\n") * 1_000,
+}
+
+
+@pytest.mark.parametrize("source", LONG_SOURCES.values(), ids=LONG_SOURCES)
+def test_a_source_that_is_hard_to_compile_is_refused(source: str) -> None:
+    with pytest.raises(InvalidRequest):
+        ChatTemplate(source, bos="", eos="").render([{"role": "user", "content": "Hi"}])
 
 
 def test_a_deeply_nested_list_is_no_danger_to_the_stack() -> None:

@@ -17,9 +17,9 @@ from mullama.text.syntax import Format
 from mullama.text.template import ChatTemplate
 from tests.text.chat_cases import parse
 from tests.text.test_templates import ODD_TOOLS, SHAPES, SYSTEM, tool
-from tests.text.unseen import CALLS, MANNERS, THOUGHTS, Model
+from tests.text.unseen import BOTH, CALLS, MANNERS, MARKED, THOUGHTS, Model
 
-ALL = [*CALLS, *THOUGHTS, *MANNERS]
+ALL = [*CALLS, *BOTH, *THOUGHTS, *MANNERS]
 USER = {"role": "user", "content": "Hi there"}
 TOOLS = [
     tool(
@@ -52,7 +52,7 @@ ONE_CALL: list[tuple[str, dict[str, Any]]] = [
 ]
 PLAIN: Said = ("Hello <b>you</b> [1], (2) {3}.\n\n- Bye", "", [])
 # A form that neither has marks around its values nor is JSON: such calls are content.
-NOT_READ = {"yaml"}
+NOT_READ = {"yaml", "yaml, thought"}
 
 each = pytest.mark.parametrize("model", ALL, ids=[model.name for model in ALL])
 with_calls = [model for model in ALL if model.calls and model.name not in NOT_READ]
@@ -134,6 +134,20 @@ def answers(model: Model) -> list[Said]:
 def test_what_a_template_shows_is_read(model: Model) -> None:
     for said in answers(model):
         check(model, said)
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_a_thought_is_told_from_the_answer(name: str) -> None:
+    source, raw, given = MARKED[name]
+    template = ChatTemplate(source, bos="", eos="")
+    format = find_format(template)
+    prompt = template.render([USER], **given)
+    opened = begun(prompt, template.render([USER], add_generation_prompt=False, **given))
+    for pieces in ([raw], raw):
+        answer = parse(Parser(format, opened=opened), pieces)
+        said = ("Yes", "Hm") if "Hm" in raw else ("Yes", "")
+        assert (answer.content.strip(), answer.reasoning.strip()) == said
+    assert parse(Parser(format), ["Just so."]).content == "Just so."
 
 
 @pytest.mark.parametrize("model", [*CALLS, *THOUGHTS[::5], *MANNERS], ids=lambda model: model.name)

@@ -8,7 +8,7 @@ are ways to write calls, `THOUGHTS` ways to write thoughts, `MANNERS` what else 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _TOOLS = (
     "{%- if tools %}{{ '<|system|>You have tools:\n' }}"
@@ -307,6 +307,19 @@ _T = [
     ("heading", ("### Reasoning\n", "\n### Response\n")),
     ("corners", ("【思考】", "【/思考】")),
 ]
+
+
+def thinking(model: Model, marks: tuple[str, str]) -> Model:
+    """The same model, which thinks before it calls."""
+    before = f"{{%- if m.reasoning_content %}}{{{{ {marks[0]!r} + m.reasoning_content + {marks[1]!r} }}}}{{%- endif %}}"
+    words = "{{ m.content or '' }}"
+    assert words in model.source
+    source = model.source.replace(words, before + words)
+    return replace(model, name=f"{model.name}, thought", source=source, thought=marks)
+
+
+BOTH = [thinking(model, _T[number % len(_T)][1]) for number, model in enumerate(CALLS)]
+
 _HERMES = "<tool_call>\n{{ {'name': f.name, 'arguments': a} | tojson }}\n</tool_call>"
 THOUGHTS = [
     Model(
@@ -637,3 +650,200 @@ MANNERS = [
         calls=False,
     ),
 ]
+
+
+# ------------------------------------------------------------------------------ thoughts by hand
+
+
+def _ended(body: str, opening: str) -> str:
+    """A template whose prompt has this behind the head of an answer."""
+    return (
+        f"{{%- for m in messages %}}{body}{{%- endfor %}}"
+        f"{{%- if add_generation_prompt %}}{{{{ '<|assistant|>\n' }}}}{opening}{{%- endif %}}"
+    )
+
+
+# Template, what the model writes for the thought "Hm" and the answer "Yes", and variables.
+MARKED: dict[str, tuple[str, str, dict[str, bool]]] = {
+    "hidden opened": (_ended(_PLAIN, "<ponder>{{ '\n' }}"), "Hm\n</ponder>\n\nYes", {}),
+    "hidden opened tokens": (_ended(_PLAIN, "<|begin_thought|>"), "Hm<|end_thought|>Yes", {}),
+    "hidden tokens slash": (_ended(_PLAIN, "<|thought|>"), "Hm<|/thought|>Yes", {}),
+    "hidden triangles": (_ended(_PLAIN, "◁think▷"), "Hm◁/think▷Yes", {}),
+    "hidden brackets": (_ended(_PLAIN, "[THINKING]"), "Hm[/THINKING]Yes", {}),
+    "hidden empty if disabled": (
+        _ended(
+            _PLAIN,
+            "{%- if enable_thinking is defined and not enable_thinking %}<muse>\n\n</muse>\n\n{%- endif %}",
+        ),
+        "<muse>\nHm\n</muse>\n\nYes",
+        {},
+    ),
+    "opened if enabled": (
+        _ended(_PLAIN, "{%- if enable_thinking %}<muse>{{ '\n' }}{%- endif %}"),
+        "Hm\n</muse>\n\nYes",
+        {"enable_thinking": True},
+    ),
+    "opened if thinking": (
+        _ended(_PLAIN, "{%- if thinking %}<muse>{%- else %}</muse>{%- endif %}"),
+        "Hm</muse>Yes",
+        {"enable_thinking": True},
+    ),
+    "closed if not": (
+        _ended(_PLAIN, "{%- if not thinking %}</muse>{%- endif %}"),
+        "Yes",
+        {"enable_thinking": False},
+    ),
+    "split content": (
+        _ended(
+            "{%- set t=m.content %}{%- if m.role=='assistant' and '</muse>' in t %}{%- set t=t.split('</muse>')[-1].lstrip() %}{%- endif %}{{ '<|'+m.role+'|>\n'+t+'<|end|>\n' }}",
+            "",
+        ),
+        "<muse>Hm</muse>Yes",
+        {},
+    ),
+    "split, opened": (
+        _ended(
+            "{%- set t=m.content %}{%- if m.role=='assistant' and '</muse>' in t %}{%- set t=t.split('</muse>')[-1].lstrip() %}{%- endif %}{{ '<|'+m.role+'|>\n'+t+'<|end|>\n' }}",
+            "<muse>",
+        ),
+        "Hm</muse>Yes",
+        {},
+    ),
+    "field thought": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.thought %}{{ '<cog>'+m.thought+'</cog>' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "",
+        ),
+        "<cog>Hm</cog>Yes",
+        {},
+    ),
+    "field thoughts": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.thoughts is defined %}{{ '<cog>'+m.thoughts+'</cog>' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "",
+        ),
+        "<cog>Hm</cog>Yes",
+        {},
+    ),
+    "field reasoning": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.get('reasoning') %}{{ '<cog>'+m.reasoning+'</cog>' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "",
+        ),
+        "<cog>Hm</cog>Yes",
+        {},
+    ),
+    "field thinking by key": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if 'thinking' in m %}{{ '<cog>'+m['thinking']+'</cog>' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "",
+        ),
+        "<cog>Hm</cog>Yes",
+        {},
+    ),
+    "always marks": (
+        _ended(
+            "{%- if m.role=='assistant' %}{{ '<|assistant|>\n<cog>\n'+(m.reasoning_content or '')+'\n</cog>\n\n'+m.content+'<|end|>\n' }}{%- else %}"
+            + _PLAIN
+            + "{%- endif %}",
+            "<cog>{{ '\n' }}",
+        ),
+        "Hm\n</cog>\n\nYes",
+        {},
+    ),
+    "content marks": (
+        _ended(
+            "{%- if m.role=='assistant' %}{{ '<|assistant|>\n' }}{%- if m.reasoning_content %}{{ '<think>'+m.reasoning_content+'</think>' }}{%- endif %}{{ '<answer>'+m.content+'</answer><|end|>\n' }}{%- else %}"
+            + _PLAIN
+            + "{%- endif %}",
+            "",
+        ),
+        "<think>Hm</think><answer>Yes</answer>",
+        {},
+    ),
+    "content marks, opened": (
+        _ended(
+            "{%- if m.role=='assistant' %}{{ '<|assistant|>\n' }}{%- if m.reasoning_content %}{{ '<think>'+m.reasoning_content+'</think>' }}{%- endif %}{{ '<answer>'+m.content+'</answer><|end|>\n' }}{%- else %}"
+            + _PLAIN
+            + "{%- endif %}",
+            "<think>",
+        ),
+        "Hm</think>\n<answer>Yes</answer>",
+        {},
+    ),
+    "effort": (
+        _ended(
+            _PLAIN,
+            "{%- if reasoning_effort is defined and reasoning_effort == 'none' %}<no_think>{%- endif %}",
+        ),
+        "<think>Hm</think>Yes",
+        {},
+    ),
+    "r1 plain": (_ended(_PLAIN, ""), "<think>\nHm\n</think>\n\nYes", {}),
+    "only last": (
+        _ended(
+            "{%- if loop.last and m.reasoning_content %}{{ '<|assistant|>\n<cog>'+m.reasoning_content+'</cog>'+m.content+'<|end|>\n' }}{%- else %}"
+            + _PLAIN
+            + "{%- endif %}",
+            "",
+        ),
+        "<cog>Hm</cog>Yes",
+        {},
+    ),
+    "beside calls only": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.tool_calls and m.reasoning_content %}{{ '<cog>'+m.reasoning_content+'</cog>' }}{%- endif %}{{ m.content }}{%- for c in m.tool_calls or [] %}{{ '<c>' + c.function.name + ' ' }}{{ c.function.arguments | tojson }}{{ '</c>' }}{%- endfor %}{{ '<|end|>\n' }}",
+            "",
+        ),
+        "<cog>Hm</cog>Yes",
+        {},
+    ),
+    "last user only, disabled var": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.reasoning_content and loop.index0 > last_user|default(-1) %}{{ '<cog>'+m.reasoning_content+'</cog>' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "{%- if enable_thinking is defined and enable_thinking is false %}<cog></cog>{%- else %}<cog>{%- endif %}",
+        ),
+        "Hm</cog>Yes",
+        {},
+    ),
+    "html-ish": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.reasoning_content %}{{ '<details type=\"reasoning\">'+m.reasoning_content+'</details>' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "",
+        ),
+        '<details type="reasoning">Hm</details>Yes',
+        {},
+    ),
+    "stars": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.reasoning_content %}{{ '***thinking***\n'+m.reasoning_content+'\n***done***\n' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "",
+        ),
+        "***thinking***\nHm\n***done***\nYes",
+        {},
+    ),
+    "curly": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.reasoning_content %}{{ '{thought: '+m.reasoning_content+'}' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "",
+        ),
+        "{thought: Hm}Yes",
+        {},
+    ),
+    "fence": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.reasoning_content %}{{ '```thinking\n'+m.reasoning_content+'\n```\n' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "",
+        ),
+        "```thinking\nHm\n```\nYes",
+        {},
+    ),
+    "same mark": (
+        _ended(
+            "{{ '<|'+m.role+'|>\n' }}{%- if m.reasoning_content %}{{ '<|think|>'+m.reasoning_content+'<|think|>' }}{%- endif %}{{ m.content+'<|end|>\n' }}",
+            "",
+        ),
+        "<|think|>Hm<|think|>Yes",
+        {},
+    ),
+}
