@@ -139,3 +139,18 @@ def test_a_session_keeps_calls_and_results(live_server: LiveServer, notebook: No
     kinds = with_agent(live_server, notebook, talk)
     assert notebook.calls == [("get_weather", "Lima"), ("get_weather", "Oslo")]
     assert kinds == ["user", "function_call", "function_call_output", "message"] * 2
+
+
+@pytest.mark.parametrize("choice", ["required", "multiply"])
+def test_a_tool_that_must_be_used_is(
+    live_server: LiveServer, notebook: Notebook, choice: str
+) -> None:
+    async def greet(agent: agents.Agent[Any]) -> Any:
+        settings = agents.ModelSettings(tool_choice=choice, temperature=0, max_tokens=200)
+        bound = agent.clone(model_settings=settings, tool_use_behavior="stop_on_first_tool")
+        return (await agents.Runner.run(bound, "Say hello.")).final_output
+
+    with_agent(live_server, notebook, greet)
+    names = {call[0] for call in notebook.calls}
+    assert names
+    assert names <= ({"multiply"} if choice == "multiply" else {"multiply", "get_weather"})

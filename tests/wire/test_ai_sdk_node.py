@@ -33,8 +33,25 @@ def test_objects_streams_and_loops_of_the_ai_sdk(
         assert facts["text"]["reason"] == "stop"
         assert facts["text"]["usage"] > 0
 
-        for loop, name in (("loop", "get_weather"), ("streamed loop", "multiply")):
-            called, answered = facts[loop]["steps"]
-            assert called["reason"] == "tool-calls"
-            assert [call[0] for call in called["calls"]] == [name]
-            assert answered["reason"] == "stop"
+        called, answered = facts["loop"]["steps"]
+        assert called == {
+            "reason": "tool-calls",
+            "calls": [["get_weather", {"city": "Paris"}]],
+            "results": [{"temperature": 21, "condition": "sunny"}],
+        }
+        assert answered["reason"] == "stop"
+        assert "sunny" in facts["loop"]["text"]
+
+        called, answered = facts["streamed loop"]["steps"]
+        assert called["calls"] == [["multiply", {"left": 12, "right": 7}]]
+        assert called["results"] == [84]
+        assert "84" in facts["streamed loop"]["text"]
+        assert {"tool-input-delta", "tool-call", "tool-result"} <= set(
+            facts["streamed loop"]["kinds"]
+        )
+
+        (call,) = facts["required"]
+        assert call[0] in ("get_weather", "multiply")
+        (call,) = facts["named"]
+        assert call[0] == "multiply"
+        assert call[1].keys() == {"left", "right"}

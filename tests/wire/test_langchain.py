@@ -103,6 +103,28 @@ def test_bound_tools_are_called_and_their_results_read(
     assert "84" in messages[-1].content
 
 
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [("any", set(TOOLS)), ("required", set(TOOLS)), ("multiply", {"multiply"})],
+)
+def test_a_call_that_was_asked_for_comes(model: ChatOpenAI, choice: str, names: set[str]) -> None:
+    bound = model.bind_tools(list(TOOLS.values()), tool_choice=choice)
+    said: Any = bound.invoke("Say hello.")
+    assert said.tool_calls
+    assert {call["name"] for call in said.tool_calls} <= names
+    assert not said.invalid_tool_calls
+    for call in said.tool_calls:
+        TOOLS[call["name"]].invoke(call)  # which checks the arguments
+
+
+@pytest.mark.parametrize("strict", [None, True])
+def test_structured_output_by_a_call(model: ChatOpenAI, strict: bool | None) -> None:
+    typed = model.with_structured_output(Person, method="function_calling", strict=strict)
+    made = typed.invoke(ASK)
+    assert isinstance(made, Person)
+    assert (made.name, made.age) == ("Helena", 85)
+
+
 @pytest.mark.parametrize("strict", [None, True])
 def test_structured_output_by_schema(model: ChatOpenAI, strict: bool | None) -> None:
     made = model.with_structured_output(Person, method="json_schema", strict=strict).invoke(ASK)

@@ -1,4 +1,4 @@
-"""The official npm package `openai` against a live server, run by Node.js."""
+"""The official npm package `openai` against a live server, run by Node.js: calls and helpers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.wire import npm
-from tests.wire.conftest import LiveServer
+from tests.wire.conftest import REAL, LiveServer
 
 
 def test_the_npm_package(request: pytest.FixtureRequest, live_server: LiveServer) -> None:
@@ -38,3 +38,16 @@ def test_the_npm_package(request: pytest.FixtureRequest, live_server: LiveServer
     assert facts["wrong"]["kind"] == "BadRequestError"
     assert facts["wrong"]["param"] == "messages"
     assert facts["aborted"] is True
+
+
+@REAL
+def test_the_npm_packages_helpers_for_zod_and_tools(
+    request: pytest.FixtureRequest, live_server: LiveServer
+) -> None:
+    facts = npm.facts(request.config, "openai_zod.mjs", live_server.url, live_server.chat)
+    assert facts["parsed"] == facts["streamed"] == {"name": "Helena", "age": 85}
+    assert facts["called"] == ["Paris", "Rome"]
+    assert facts["whole loop"] == "It is sunny and 21 degrees in Paris."
+    final = facts["streamed loop"]["final"]
+    assert final == "It is sunny and 21 degrees in Rome."
+    assert facts["streamed loop"]["text"] == final

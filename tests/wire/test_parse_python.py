@@ -139,6 +139,29 @@ def test_calls_of_strict_tools_are_parsed(sdk: OpenAI, asked: str, expected: Bas
         assert call.function.parsed_arguments == expected
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_named_call_has_arguments_of_its_type(sdk: OpenAI, seed: int, stream: bool) -> None:
+    fields: Any = {
+        "model": "chat",
+        "messages": [{"role": "user", "content": "Say hello."}],
+        "tools": [*TOOLS, openai.pydantic_function_tool(Everything, name="record")],
+        "tool_choice": {"type": "function", "function": {"name": "record"}},
+        "temperature": 0.5 * seed,
+        "seed": seed,
+        "max_tokens": 500,
+    }
+    if stream:
+        with sdk.chat.completions.stream(**fields) as answer:
+            (choice,) = answer.get_final_completion().choices
+    else:
+        (choice,) = sdk.chat.completions.parse(**fields).choices
+    assert choice.finish_reason == "tool_calls"
+    for call in choice.message.tool_calls or ():
+        assert isinstance(call.function.parsed_arguments, Everything)
+    assert choice.message.tool_calls
+
+
 def test_a_cut_answer_is_not_parsed_but_says_that_it_was_cut(sdk: OpenAI) -> None:
     with pytest.raises(openai.LengthFinishReasonError):
         sdk.chat.completions.parse(

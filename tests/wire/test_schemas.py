@@ -27,7 +27,8 @@ pytestmark = REAL
 REAL_TOOLS = [*TOOLS.values(), *PARAMETERS.values()]
 N_GENERATED = 300 - len(REAL_TOOLS)
 AT_ONCE = 16
-MAX_TOKENS = 100
+MAX_TOKENS = 64
+LONGEST = 6_000  # characters of a schema that fits the prompt
 REFUSAL = re.compile(
     r"The schema's '.+' at \$.* can't be enforced|Nothing finite satisfies the schema at \$"
 )
@@ -46,19 +47,24 @@ class Outcome:
     text: str  # of the answer, or of the refusal
     reason: str = ""
     param: str = ""
+    loosened: str = ""
 
 
-def cases() -> list[Case]:
-    """Real tools' schemas streamed and whole, the others in turns."""
-    real = [Case(schema, stream, 1) for schema in REAL_TOOLS for stream in (False, True)]
+def real_tools() -> list[Case]:
+    """Each streamed and whole."""
+    return [Case(schema, stream, 1) for schema in REAL_TOOLS for stream in (False, True)]
+
+
+def all_schemas() -> list[Case]:
+    """Real tools' schemas, and generated ones, which are streamed or whole in turns."""
     others = enumerate(generated(N_GENERATED))
-    return real + [Case(schema, bool(seed % 2), seed) for seed, schema in others]
+    return real_tools() + [Case(schema, bool(seed % 2), seed) for seed, schema in others]
 
 
 def test_answers_satisfy_their_schemas_or_are_refused_with_the_path(
     live_server: LiveServer,
 ) -> None:
-    asked = cases()
+    asked = all_schemas()
     counts: Counter[str] = Counter()
     for case, outcome in zip(asked, asyncio.run(_ask_all(live_server, asked)), strict=True):
         if outcome.status == 400:
@@ -71,43 +77,85 @@ def test_answers_satisfy_their_schemas_or_are_refused_with_the_path(
         if outcome.reason == "stop":
             assert valid(outcome.text, case.schema), (case, outcome)
     assert counts.keys() == {"refused", "stop", "length"}
-    assert counts["stop"] > 0.6 * len(asked)
+    assert counts["stop"] > 0.55 * len(asked)
     assert counts["refused"] < 0.15 * len(asked)
 
 
-async def _ask_all(server: LiveServer, asked: list[Case]) -> list[Outcome]:
+def test_arguments_of_named_calls_satisfy_their_schemas(live_server: LiveServer) -> None:
+    """What is not enforced of a schema is listed in a header, since none of them is strict."""
+    asked = [
+        case
+        for case in real_tools()
+        if case.schema.get("type") == "object" and len(json.dumps(case.schema)) < LONGEST
+    ]
+    counts: Counter[str] = Counter()
+    outcomes = asyncio.run(_ask_all(live_server, asked, as_arguments=True))
+    for case, outcome in zip(asked, outcomes, strict=True):
+        assert outcome.status == 200, (case, outcome)
+        counts[outcome.reason] += 1
+        if outcome.reason == "tool_calls":
+            assert json.loads(outcome.text) is not None
+            if not outcome.loosened:
+                assert valid(outcome.text, case.schema), (case, outcome)
+    assert counts.keys() == {"tool_calls", "length"}
+    assert counts["tool_calls"] > 0.6 * len(asked)
+
+
+async def _ask_all(
+    server: LiveServer, asked: list[Case], *, as_arguments: bool = False
+) -> list[Outcome]:
     turns = asyncio.Semaphore(AT_ONCE)
     async with httpx.AsyncClient(base_url=server.url, timeout=120) as client:
 
         async def ask(case: Case) -> Outcome:
+            body = _body(case, server.chat) | (_call if as_arguments else _answer)(case.schema)
             async with turns:
-                return await _ask(client, case, server.chat)
+                return _read(await client.post("/v1/chat/completions", json=body), case.stream)
 
         return await asyncio.gather(*map(ask, asked))
 
 
-async def _ask(client: httpx.AsyncClient, case: Case, model: str) -> Outcome:
-    body = {
+def _body(case: Case, model: str) -> dict[str, Any]:
+    return {
         "model": model,
         "messages": [{"role": "user", "content": "Give me an example as JSON."}],
         "temperature": 0.8 * (case.seed % 3),
         "seed": case.seed,
         "max_tokens": MAX_TOKENS,
         "stream": case.stream,
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "given", "schema": case.schema, "strict": True},
-        },
     }
-    answer = await client.post("/v1/chat/completions", json=body)
-    if answer.status_code != 200:
-        error = answer.json()["error"]
-        return Outcome(answer.status_code, error["message"], param=error["param"])
-    if not case.stream:
-        choice = answer.json()["choices"][0]
-        return Outcome(200, choice["message"]["content"], choice["finish_reason"])
-    lines = [line.removeprefix("data: ") for line in answer.text.split("\n\n") if line]
-    assert lines.pop() == "[DONE]"
-    choices = [json.loads(line)["choices"][0] for line in lines]
-    text = "".join(choice["delta"].get("content") or "" for choice in choices)
-    return Outcome(200, text, choices[-1]["finish_reason"])
+
+
+def _answer(schema: Any) -> dict[str, Any]:
+    named = {"name": "given", "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
+
+
+def _call(schema: Any) -> dict[str, Any]:
+    return {
+        "tools": [{"type": "function", "function": {"name": "record", "parameters": schema}}],
+        "tool_choice": {"type": "function", "function": {"name": "record"}},
+        "parallel_tool_calls": False,
+    }
+
+
+def _read(response: httpx.Response, stream: bool) -> Outcome:
+    if response.status_code != 200:
+        error = response.json()["error"]
+        return Outcome(response.status_code, error["message"], param=error["param"])
+    if stream:
+        lines = [line[6:] for line in response.text.split("\n\n") if line.startswith("data: ")]
+        assert lines.pop() == "[DONE]"
+        choices = [json.loads(line)["choices"][0] for line in lines]
+        said = [choice["delta"] for choice in choices]
+    else:
+        choices = response.json()["choices"]
+        said = [choices[0]["message"]]
+    calls = [call for part in said for call in part.get("tool_calls") or ()]
+    return Outcome(
+        200,
+        "".join(part.get("content") or "" for part in said)
+        + "".join(call["function"].get("arguments", "") for call in calls),
+        choices[-1]["finish_reason"],
+        loosened=response.headers.get("x-mullama-warning", ""),
+    )

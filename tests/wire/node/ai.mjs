@@ -74,4 +74,11 @@ for (const [who, model] of Object.entries(models)) {
   for await (const part of stream.fullStream) kinds.add(part.type);
   const steps = told(await stream.steps);
   tell("streamed loop", { text: await stream.text, steps, kinds: [...kinds] });
+
+  const made = async (toolChoice) => {
+    const answer = await generateText({ ...asked, tools, toolChoice, prompt: "Say hello." });
+    return answer.toolCalls.map((call) => [call.toolName, call.input]);
+  };
+  tell("required", await made("required"));
+  tell("named", await made({ type: "tool", toolName: "multiply" }));
 }
