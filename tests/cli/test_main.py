@@ -60,7 +60,10 @@ def test_wrong_usage_is_2_and_says_what_is_right(
     args: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(args) == 2
-    assert words in capsys.readouterr().err.splitlines()[-1]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: ")
+    assert words in line
+    assert line.endswith(" --help.")
 
 
 @pytest.fixture

@@ -32,8 +32,11 @@ def main(args: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
     try:
         return mullama.main(args, prog_name="mullama", standalone_mode=False) or 0
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        click.echo(f"Error: {error.format_message().rstrip('.')}.{_where_to_look(error)}", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -43,6 +46,12 @@ def main(args: Sequence[str] | None = None) -> int:
         return _failed(str(error))
     except Exception as error:
         return _failed(f"{type(error).__name__}: {error}", "this is a defect of mullama")
+
+
+def _where_to_look(error: click.ClickException) -> str:
+    """The command whose help has what is right."""
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
+    return f" See {command} --help." if command else ""
 
 
 def _failed(message: str, hint: str = "") -> int:
