@@ -13,13 +13,14 @@ ARGS ?=
 
 export UV_HTTP_TIMEOUT ?= 180
 
-.PHONY: help serve test lint types bench docs lock clean
+.PHONY: help serve test lint types bench docs lock tiny clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make serve [MODEL=path.gguf] [HOST=127.0.0.1] [PORT=8080] [ARGS='--parallel 8']"
 	@echo "make test     lint, types and the whole test suite (ARGS='tests/engine -x' for a part)"
 	@echo "make docs     write the pages that are derived from code; the tests check that they are"
+	@echo "make tiny     train the small model from scratch (two cores: under two hours); goes on where it was"
 	@echo "make lint | types | bench | lock | clean"
 
 $(UV):
@@ -70,5 +71,18 @@ lock: | $(UV)
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
+# Training has an environment of its own, made by pip: PyTorch is large, and nobody else needs it.
+TINY := build/tiny
+TINY_VENV := .venv-tiny
+$(TINY_VENV)/.ready: pyproject.toml
+	@test -x $(TINY_VENV)/bin/python || $(PYTHON) -m venv $(TINY_VENV)
+	$(TINY_VENV)/bin/pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(TINY_VENV)/bin/pip install --quiet --disable-pip-version-check --group tiny
+	@touch $@
+
+tiny: $(TINY_VENV)/.ready $(VENV)/.serve
+	$(TINY_VENV)/bin/python -m recipes.tiny $(TINY)
+	$(BIN)/python -m recipes.tiny.evaluate $(TINY)/mullama-tiny.gguf --output $(TINY)/evaluation.json
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build $(VENV) $(TINY_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
