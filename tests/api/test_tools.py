@@ -123,6 +123,7 @@ def test_a_wrong_choice_is_named_by_its_path(choice: Any, path: str) -> None:
         ("required", ()),
         ("any", ()),
         ({"type": "function", "function": {"name": "f"}}, ("f",)),
+        ({"type": "function", "name": "f"}, ("f",)),
         ({"type": ALLOWED, ALLOWED: {"mode": "required", "tools": [tool("f")]}}, ("f",)),
     ],
 )

@@ -104,6 +104,8 @@ def _choice(value: Any, param: str) -> tuple[ToolMode, tuple[str, ...]]:
             return ToolMode.REQUIRED, ()
         case {"type": "function", "function": {"name": str(name)}}:
             return ToolMode.REQUIRED, (name,)
+        case {"type": "function", "name": str(name)}:  # as the Responses API says it
+            return ToolMode.REQUIRED, (name,)
         case {"name": str(name)} if param == "function_call":
             return ToolMode.REQUIRED, (name,)
         case {"type": "allowed_tools", "allowed_tools": dict(allowed)}:
