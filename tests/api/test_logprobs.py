@@ -46,6 +46,14 @@ def test_a_first_token_of_the_prompt_has_the_text_that_remains() -> None:
     assert TextScores().prompt(begun, "other")["tokens"] == ["", "ne"]
 
 
+def test_a_first_token_of_the_prompt_may_be_a_part_of_a_character() -> None:
+    """It had no text, and each byte behind it counted as a character."""
+    rest = [TokenLogprob(1, piece, -1.0) for piece in (b"\x97", b"\xa5", b"r")]
+    scores = TextScores().prompt((None, *rest), "\u65e5r")
+    assert scores["tokens"] == ["\ufffd", "\ufffd", "\ufffd", "r"]
+    assert scores["text_offset"] == [0, 0, 0, 1]
+
+
 def test_pieces_join_in_order() -> None:
     scores = TextScores()
     parts = [

@@ -60,14 +60,14 @@ class TextScores:
 
     def prompt(self, scored: Sequence[TokenLogprob | None], text: str) -> TextLogprobs:
         """Of an echoed prompt. Its first token has no score, and its text is what remains."""
-        known = [one for one in scored if one is not None]
-        rest = "".join(text_of(one.piece) for one in known)
-        first = text.removesuffix(rest) if text.endswith(rest) else ""
+        rest = b"".join(one.piece for one in scored if one is not None)
+        whole = text.encode(errors="replace")
+        first = whole.removesuffix(rest) if whole.endswith(rest) else b""
         lists = _empty()
         for one in scored:
             if one is None:
-                self._add(lists, first, None, None)
-                self._offset += len(first)
+                self._add(lists, text_of(first), None, None)
+                self._offset += len(self._decoder.decode(first))
             else:
                 self._score(lists, one)
         self._offset = len(text)
