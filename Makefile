@@ -68,7 +68,7 @@ bench: $(VENV)/.dev
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	--custom-compile-command "make lock"
 lock: | $(UV)
-	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml -c constraints.txt -o requirements.lock
 	$(LOCK) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 # Training has an environment of its own, made by pip: PyTorch is large, and nobody else needs it.
