@@ -39,7 +39,7 @@ _CHATTER = (
     "(I was just thinking about something.|My friend and I are having a debate.|We are doing a quiz "
     "tonight.|My teacher asked us this today.|I am doing my homework.|It is raining here.|I am "
     "tired today.|I just had lunch.|I am learning new things.|My {thing} is {adjective} today.|I saw "
-    "a {adjective} {thing} this morning.|{name} asked me something.|{name} wants to know something.|"
+    "the {adjective} {thing} this morning.|{name} asked me something.|{name} wants to know something.|"
     "I am on the train.|Let us try something.|Here is a question for you.|You can help me, I hope.|"
     "I am (in|near|at) the {thing}.|{name} is {adjective}.|My {thing} is next to the {other}.|"
     "There is something that I want to know.|I could not sleep last night.|We talked about it "

@@ -160,3 +160,6 @@ Zambia: Lusaka
 Zimbabwe: Harare
 """.strip().splitlines()
 )
+
+# Where people live and travel to: those that can end a sentence.
+CITIES = tuple(city for city in CAPITALS.values() if city[-1] != ".")

@@ -7,7 +7,7 @@ exist, definitions of nonsense, facts of kinds that it was never taught.
 from __future__ import annotations
 
 from recipes.tiny.chats import Exchange
-from recipes.tiny.facts.countries import CAPITALS
+from recipes.tiny.facts.countries import CAPITALS, CITIES
 from recipes.tiny.source import Source
 from recipes.tiny.words import NOUNS
 
@@ -39,7 +39,7 @@ _ASKS = (
 
 def decline(source: Source) -> Exchange:
     word, thing = source.word(), source.pick(NOUNS)
-    places = source.sample(tuple(CAPITALS.values()), 2)
+    places = source.sample(CITIES, 2)
     if source.chance(0.3):
         places[0] = source.word().capitalize()
     vowel = word[0] in "aeiou"

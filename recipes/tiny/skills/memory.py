@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recipes.tiny.chats import Chat, Exchange, Message
-from recipes.tiny.facts.countries import CAPITALS
+from recipes.tiny.facts.countries import CITIES
 from recipes.tiny.source import Source
 from recipes.tiny.words import NOUNS
 
@@ -45,7 +45,6 @@ _FAVOURITES: dict[str, str] = {
     "book": "",
     "day": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
 }
-_CITIES = tuple(CAPITALS.values())
 _SECRETS = (
     "secret code",
     "password",
@@ -72,7 +71,7 @@ def _name(source: Source, value: str) -> Fact:
 
 
 def _city(source: Source, value: str) -> Fact:
-    city = value or (source.pick(_CITIES) if source.chance(0.5) else source.word().capitalize())
+    city = value or (source.pick(CITIES) if source.chance(0.5) else source.word().capitalize())
     return Fact(
         "city", city,
         source.say("(I live in|I am from|I'm from|I come from|my home is in|my home town is|I am living in|I moved to|my house is in|I'm living in) {x}(.|!)", x=city),
@@ -118,7 +117,7 @@ def _favourite(source: Source, value: str) -> Fact:
     if kind == "number":
         given = str(source.number(0, 9999))
     elif kind == "city":
-        given = source.pick(_CITIES)
+        given = source.pick(CITIES)
     elif kind == "book":
         given = f"The {source.pick(('Bright', 'Silent', 'Golden', 'Last', 'Little'))} {source.pick(NOUNS).capitalize()}"
     elif known and source.chance(0.7):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from recipes.tiny.chats import Exchange
-from recipes.tiny.facts.countries import CAPITALS
+from recipes.tiny.facts.countries import CITIES
 from recipes.tiny.source import Source
 from recipes.tiny.words import ADJECTIVES, NOUNS
 
@@ -22,7 +22,7 @@ Statement = tuple[str, str, str]
 
 def _lives(s: Source) -> Statement:
     name = s.name()
-    city = s.pick(tuple(CAPITALS.values())) if s.chance(0.5) else s.word().capitalize()
+    city = s.pick(CITIES) if s.chance(0.5) else s.word().capitalize()
     return (
         f"{name} lives in {city}.",
         s.say(

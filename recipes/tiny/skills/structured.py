@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from recipes.tiny.chats import Exchange, compact
-from recipes.tiny.facts.countries import CAPITALS
+from recipes.tiny.facts.countries import CAPITALS, CITIES
 from recipes.tiny.source import Source
 from recipes.tiny.words import NOUNS
 
-_CITIES = tuple(CAPITALS.values())
 _JOBS = ("teacher doctor baker farmer pilot singer nurse chef painter driver judge writer").split()
 _OBJECT = (
     "(make|write|create|give me|build|output|return) (a |some |)JSON( object|)( with| from| for| of|:| containing) {x}",
@@ -35,7 +34,7 @@ _EXTRACT = (
 Value = Callable[[Source], Any]
 _FIELDS: dict[str, Value] = {
     "name": lambda s: s.name(),
-    "city": lambda s: s.pick(_CITIES) if s.chance(0.5) else s.word().capitalize(),
+    "city": lambda s: s.pick(CITIES) if s.chance(0.5) else s.word().capitalize(),
     "age": lambda s: s.number(3, 99),
     "job": lambda s: s.pick(_JOBS),
     "price": lambda s: s.number(1, 999),

@@ -36,7 +36,7 @@ _DEFINE = (
     "explain {x} to a child", "I have never heard of {x}. What is (it|that)", "what's {x}",
 )  # fmt: skip
 _EMOJI = (
-    "(give|show|send) me (the|a|an) {x} emoji", "(what is|which is) the emoji for {x}", "{x} emoji", "emoji for {x}",
+    "(give|show|send) me (the|a) {x} emoji", "(what is|which is) the emoji for {x}", "{x} emoji", "emoji for {x}",
     "(show|send|write|type|print) (a|the) {x} emoji", "the {x} emoji", "I (need|want) (a|the) {x} emoji",
     "do you have (a|the) {x} emoji", "{x} as an emoji", "(which|what) emoji (shows|stands for|means) {x}",
     "answer with (a|the) {x} emoji", "turn {x} into an emoji",
@@ -90,5 +90,7 @@ def emoji(source: Source) -> Exchange:
         n = source.number(2, 5)
         number = NUMBER_WORDS[n] if source.chance(0.6) else str(n)
         ask = source.say(source.pick(_EMOJIS), x=name, n=number)
+    if name[0] in "aeiou":
+        ask = ask.replace(f" a {name}", f" an {name}")
     ask = source.around(ask)
     return Exchange(ask, EMOJI[name] * n, (ask,), "The user wants an emoji.")

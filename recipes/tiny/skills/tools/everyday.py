@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recipes.tiny.chats import Call
-from recipes.tiny.facts.countries import CAPITALS
+from recipes.tiny.facts.countries import CITIES
 from recipes.tiny.skills.tools.catalogue import Parameter, Wish, tool, value
 from recipes.tiny.source import Source
 
@@ -140,7 +140,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("user", "get_user find_user user_info lookup_user get_customer getUser", "(Get|Find|Look up) a (user|customer|person)(| by id)(|.)",
          ("id id,user_id,customer_id,number integer",),
          ("(get|find|show|look up|show me) (the |)(user|customer) (with (the |)(id|number) |number |){id}", "who is (the |)(user|customer) (number |){id}", "(data|details|information) of (the |)(user|customer) {id}", "user {id}")),
-    Kind("track", "track_package track_order package_status trackPackage where_is_package", "Track a (package|parcel|order|shipment)(|.)",
+    Kind("track", "track_package track_order package_status trackPackage where_is_package", "Track (a package|a parcel|an order|a shipment)(|.)",
          ("c code,tracking_number,id,number code",),
          ("(track|find|check|follow) (the |my |)(package|parcel|order|shipment) {c}", "where is (the |my |)(package|parcel|order) {c}", "(status|state) of (package|order|parcel) {c}", "has (package|order|parcel) {c} arrived")),
     Kind("random", "random_number roll_dice get_random random dice", "(Get|Draw|Generate) a random number(|.)",
@@ -217,12 +217,11 @@ _COMMANDS = [
     "cat notes.txt",
     "python main.py",
 ]
-_CITIES = tuple(CAPITALS.values())
 
 
 def _value(source: Source, kind: str) -> Any:
     if kind == "city":
-        return source.pick(_CITIES) if source.chance(0.5) else source.word().capitalize()
+        return source.pick(CITIES) if source.chance(0.5) else source.word().capitalize()
     if kind == "room":
         return source.pick(_ROOMS) if source.chance(0.7) else source.word()
     if kind == "currency":

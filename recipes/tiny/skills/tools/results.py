@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recipes.tiny.chats import Call, Chat, Message, compact
-from recipes.tiny.facts.countries import CAPITALS
+from recipes.tiny.facts.countries import CITIES
 from recipes.tiny.skills.tools.calling import calls, opening, tools_of, wishes
 from recipes.tiny.skills.tools.catalogue import Parameter, Wish, tool
 from recipes.tiny.source import Source
@@ -233,7 +233,7 @@ def _lookup(source: Source, think: bool) -> Chat:
     by = source.pick((kind, kind, "query", source.word()))
     found: Any = {
         "email": f"{source.word()}@{source.word()}.com", "phone": str(source.number(10000, 9999999)), "address": f"{source.word()} {source.number(1, 99)}",
-        "id": source.code(), "city": source.pick(tuple(CAPITALS.values())), "price": str(source.number(1, 999)),
+        "id": source.code(), "city": source.pick(CITIES), "price": str(source.number(1, 999)),
     }[key]  # fmt: skip
     target = source.pick((parameter, parameter, source.word()))
     one = tool(
