@@ -121,6 +121,8 @@ def is_refused(port: int | None) -> bool:
         socket.create_connection(("127.0.0.1", port or 0)).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it was in the queue of a socket that is closed just now
     return False
 
 
