@@ -6,7 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 
 from mullama.engine.disk_tier import DiskTier
-from mullama.engine.scheduler import EngineOptions, Scheduler
+from mullama.engine.options import EngineOptions
+from mullama.engine.scheduler import Scheduler
 from mullama.types import Delta, Event, Finished, GenerateRequest, Token
 from tests.engine.fakes import FakeClock, FakeRunner, FakeVocab
 

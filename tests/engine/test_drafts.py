@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mullama.engine.scheduler import EngineOptions
+from mullama.engine.options import EngineOptions
 from mullama.types import FinishReason, MemoryKind, Status
 from tests.engine.bench import Bench
 from tests.engine.fakes import EOG, echoing_token, reference, request

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from mullama.engine.engine import Engine
-from mullama.engine.scheduler import EngineOptions
+from mullama.engine.options import EngineOptions
 from mullama.errors import ContextLengthExceeded, Overloaded
 from mullama.types import Delta, Event, Failed, Finished, FinishReason, Plan, StepOutput
 from tests.engine.fakes import FakeRunner, FakeVocab, reference, request

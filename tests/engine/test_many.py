@@ -6,7 +6,8 @@ import gc
 import random
 import sys
 
-from mullama.engine.scheduler import EngineOptions, Scheduler
+from mullama.engine.options import EngineOptions
+from mullama.engine.scheduler import Scheduler
 from mullama.types import Finished, MemoryKind, Plan, Sample, Status, StepOutput
 from tests.engine.fakes import FakeClock, FakeVocab, request
 

@@ -8,8 +8,8 @@ from array import array
 import pytest
 
 from mullama.engine.misses import Reason, Shortfall, describe
+from mullama.engine.options import EngineOptions
 from mullama.engine.radix import GONE_TOKENS, MOST_GONE, Node, tokens_of, unlink
-from mullama.engine.scheduler import EngineOptions
 from mullama.engine.stats import Stats, flat
 from mullama.engine.tiers import TierOptions
 from mullama.types import MemoryKind
@@ -93,7 +93,7 @@ def test_what_is_sooner_computed_is_not_worth_restoring() -> None:
     it.add(request(50, [90, 91, 92], 40))
     it.run()
     for _ in range(99):  # a slow way back: a byte a second
-        it.scheduler._pace.record_moving(10, 10.0)
+        it.scheduler._pace.record_loading(10, 10.0)
     assert reason(it, PROMPT) == "not_worth_restoring"
 
 

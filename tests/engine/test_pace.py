@@ -107,3 +107,15 @@ def test_streams_give_way_further_to_a_crowd_that_waits_for_its_first_token() ->
     machine.converse(pace, 2, n_steps=50)
     chunks = [pace.chunk(2, n_waiting) for n_waiting in (0, 1, 2, 10, 100)]
     assert chunks[0] < chunks[1] < chunks[2] < chunks[3] == chunks[4]
+
+
+def test_copying_out_has_its_own_speed_and_what_putting_back_leaves_of_the_share() -> None:
+    pace, machine = Pace(0.1, n_tile=1), Machine(overhead=0.010, per_row=0.005)
+    machine.step(pace, 2, 0)  # 20 ms, of which half may be spent moving
+    for _ in range(50):
+        pace.record_loading(4_000_000, 0.001)
+        pace.record_saving(200_000, 0.001)
+    assert pace.n_bytes_to_load(2) == pytest.approx(40_000_000, rel=0.01)
+    assert pace.n_bytes_to_save(2, 0) == pytest.approx(2_000_000, rel=0.01)
+    assert pace.n_bytes_to_save(2, 20_000_000) == pytest.approx(1_000_000, rel=0.01)
+    assert pace.n_bytes_to_save(2, 50_000_000) == 0

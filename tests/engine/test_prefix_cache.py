@@ -9,15 +9,16 @@ from mullama.engine.cache import Match
 from mullama.engine.cells import Cells
 from mullama.engine.prefix_cache import PrefixCache
 from mullama.engine.radix import NO_LANE, Node, common_length, tokens_of
-from mullama.types import Copy, Remove
+from mullama.engine.tiers import HostTier, TierOptions
+from mullama.types import Copy, Remove, Save
 
 
 class World:
     """A cache, its books, and the sequences attached to it."""
 
-    def __init__(self, n_cells: int = 1000, n_lanes: int = 8) -> None:
+    def __init__(self, n_cells: int = 1000, n_lanes: int = 8, tier: HostTier | None = None) -> None:
         self.cells = Cells(n_cells, n_lanes)
-        self.cache = PrefixCache(self.cells)
+        self.cache = PrefixCache(self.cells, tier)
 
     def start(self, text: str, namespace: object = None) -> tuple[int, Node, array[int]]:
         tokens = tokens_of(map(ord, text))
@@ -159,6 +160,31 @@ def test_many_short_prompts_do_not_push_out_a_long_one() -> None:
         world.run(chr(1000 + n) * 3)
     assert world.cache.free_lane()
     assert world.run("x" * 200) == 200
+
+
+def test_a_lane_comes_from_a_prefix_that_has_a_copy() -> None:
+    """Copying one that has none is the work of a step, however long it is."""
+    it = World(n_lanes=3, tier=HostTier(TierOptions(1 << 20, 1), 1, 0))
+    it.run("the longest of the three")
+    it.cache.save(1)
+    it.run("a short one")
+    it.run("shorter")
+    it.cache.ops.clear()
+    assert it.cache.free_lane()
+    assert not [op for op in it.cache.ops if isinstance(op, Save)]
+    assert it.cache.peek(tokens_of(map(ord, "the longest")), 11, None)[0] == 0
+
+
+def test_no_more_is_copied_at_once_than_asked_for() -> None:
+    it = World(tier=HostTier(TierOptions(1 << 20, 1), 10, 0))
+    it.run("a" * 400)
+    sizes = []
+    while it.cache.n_unsaved:
+        it.cache.ops.clear()
+        it.cache.save(1000)
+        sizes.append(sum(op.blob.n_bytes for op in it.cache.ops if isinstance(op, Save)))
+    assert sizes == [1000, 1000, 1000, 1000, 0]
+    it.check()
 
 
 def test_no_lane_is_freed_while_every_leaf_is_pinned() -> None:

@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mullama.engine.scheduler import EngineOptions, Scheduler
+from mullama.engine.options import EngineOptions
+from mullama.engine.scheduler import Scheduler
 from mullama.engine.tiers import TierOptions
 from mullama.types import (
     Delta,

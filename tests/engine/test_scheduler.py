@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from mullama.engine.scheduler import EngineOptions
+from mullama.engine.options import EngineOptions
 from mullama.errors import ContextLengthExceeded, Overloaded
 from mullama.types import (
     Delta,

@@ -9,11 +9,13 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from types import UnionType
 
 import pytest
 
+from mullama.engine.options import EngineOptions
 from mullama.engine.pace import MOST_CROWDED, MOVING_SHARE, SLOWDOWN
-from mullama.engine.scheduler import EngineOptions, Scheduler
+from mullama.engine.scheduler import Scheduler
 from mullama.engine.tiers import MOST_PIECE_TOKENS, TierOptions
 from mullama.errors import Overloaded
 from mullama.types import (
@@ -39,7 +41,7 @@ from tests.engine.fakes import EOG, FakeClock, FakeVocab, request
 
 TARGET_GAP = 0.1
 OVERHEAD, PER_ROW = 0.005, 0.0005  # seconds of a step, and of a row
-BYTES_PER_SECOND = 2e9
+BYTES_PER_SECOND, SAVED_PER_SECOND = 2e9, 4e8
 CELL_BYTES, STATE_BYTES = 10_000, 1_000_000
 N_PARALLEL, QUEUE_SIZE = 16, 200
 ARRIVALS = 12  # a second, about what the machine can do
@@ -62,19 +64,28 @@ class Machine:
         self.state_bytes = 0 if memory is MemoryKind.ATTENTION else STATE_BYTES
 
     def execute(self, plan: Plan) -> StepOutput:
-        moved = [op for op in plan.ops if isinstance(op, Save | Load | SaveState | LoadState)]
-        n_bytes = sum(op.blob.n_bytes for op in moved)
+        n_loaded = bytes_of(plan, Load | LoadState)
+        n_saved = bytes_of(plan, Save | SaveState)
         samples = [
             [Sample(ANSWER)] * (1 + chunk.n_draft) if chunk.sample else [] for chunk in plan.chunks
         ]
         scores: list[list[Sample]] = [[] for _ in plan.chunks]
-        seconds = n_bytes / BYTES_PER_SECOND
         return StepOutput(
-            Status.DONE, samples, scores, n_bytes_moved=n_bytes, seconds_moving=seconds
+            Status.DONE,
+            samples,
+            scores,
+            n_bytes_loaded=n_loaded,
+            seconds_loading=n_loaded / BYTES_PER_SECOND,
+            n_bytes_saved=n_saved,
+            seconds_saving=n_saved / SAVED_PER_SECOND,
         )
 
     def lane_length(self, lane: int) -> int:
         raise AssertionError("this runner knows no lanes")
+
+
+def bytes_of(plan: Plan, kinds: UnionType) -> int:
+    return sum(op.blob.n_bytes for op in plan.ops if isinstance(op, kinds))
 
 
 def seconds_of(n_rows: int) -> float:

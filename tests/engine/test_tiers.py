@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from array import array
 from pathlib import Path
 
 import pytest
 
 from mullama.engine.disk import DiskStore
 from mullama.engine.disk_tier import DiskTier
-from mullama.engine.scheduler import EngineOptions
+from mullama.engine.options import EngineOptions
+from mullama.engine.radix import Node
 from mullama.engine.tiers import TierOptions
-from mullama.types import Load, MemoryKind, Save, SaveState
+from mullama.types import Blob, Load, LoadState, MemoryKind, Save, SaveState
 from tests.engine.bench import Bench
 from tests.engine.fakes import EOG, reference, request
 
@@ -154,6 +156,26 @@ def test_a_memory_that_forgets_goes_on_from_where_a_message_ends() -> None:
     assert it.tokens()[2, 0] == reference([*first[:81], 7, 7], 4)
 
 
+def test_a_state_counts_among_what_a_step_puts_back() -> None:
+    """Of two sequences whose states are put back beside a stream only one starts in a step, if a
+    state is as much as a step may move."""
+    state_bytes = 2_000_000
+    it = bench(memory=MemoryKind.RECURRENT, state_bytes=state_bytes, ram=100 * state_bytes)
+    prompts = [[first, *range(10, 60), EOG, 5] for first in (1, 2)]
+    for id, prompt in enumerate(prompts, 1):
+        it.add(request(id, prompt, 2))
+        it.run()
+    it.add(request(3, [90, 91, 92], 40))
+    for _ in range(20):  # the prefixes leave the KV cache
+        it.step()
+    it.runner.plans.clear()
+    it.add(*(request(id, [*prompt, 7], 2) for id, prompt in enumerate(prompts, 4)))
+    it.run()
+    n_states = [sum(isinstance(op, LoadState) for op in plan.ops) for plan in it.runner.plans]
+    assert max(n_states) == 1
+    assert sum(n_states) == 2
+
+
 def store(path: Path) -> DiskStore:
     return DiskStore(path, 10_000_000, "a model")
 
@@ -177,6 +199,21 @@ def test_a_restart_is_warm(tmp_path: Path, memory: MemoryKind) -> None:
     end = it.finished(1)
     assert end.n_cached == end.n_from_disk == {MemoryKind.ATTENTION: 103}.get(memory, 101)
     assert it.tokens()[1, 0] == it.tokens()[1, 1] == reference([*prompt, 50, 51], 3)
+
+
+def test_a_state_reaches_the_disk_where_the_cells_are_there_without_one(tmp_path: Path) -> None:
+    tokens = array("i", range(1, 40))
+    root = Node(None, array("i"), 0)
+    with_disk = store(tmp_path)
+    tier = DiskTier(with_disk)
+    for state in (None, Blob(39, 39, 3, memoryview(b"abc"))):
+        cells = Blob(0, 39, 5, memoryview(b"cells"))
+        node = Node(root, tokens, 0)
+        node.cells, node.state = cells, state
+        tier.save("", node, cells)
+        found = tier.find(tokens, 39, "", exact=True)
+        assert bool(found) == (state is not None)
+    with_disk.close()
 
 
 def test_private_prefixes_do_not_reach_the_disk(tmp_path: Path) -> None:

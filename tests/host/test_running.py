@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from mullama.engine.scheduler import EngineOptions
+from mullama.engine.options import EngineOptions
 from mullama.errors import (
     ContextLengthExceeded,
     InvalidRequest,

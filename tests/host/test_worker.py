@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mullama.config import ModelOptions
-from mullama.engine.scheduler import EngineOptions
+from mullama.engine.options import EngineOptions
 from mullama.errors import ModelError
 from mullama.host import frames, worker
 from mullama.host.running import RunningModel

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from mullama.engine.scheduler import EngineOptions, Scheduler
+from mullama.engine.options import EngineOptions
+from mullama.engine.scheduler import Scheduler
 from mullama.llama.context import ContextOptions
 from mullama.llama.model import LlamaModel
 from mullama.llama.runner import LlamaRunner

@@ -77,6 +77,8 @@ class DiskTier:
         segment = Segment(parent, blob.start, tokens, blob.data, state)
         if self._store.save(segment):
             node.key = segment.key
+            if state and not self._store.has_state(segment.key):
+                self.save_state(node)  # it was stored before, without one
 
     def save_state(self, node: Node) -> None:
         """Write the state at the end of a node whose cells are stored."""

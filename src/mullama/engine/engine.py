@@ -18,7 +18,8 @@ from functools import partial
 from threading import Condition
 
 from mullama.engine.disk_tier import DiskTier
-from mullama.engine.scheduler import EngineOptions, Scheduler
+from mullama.engine.options import EngineOptions
+from mullama.engine.scheduler import Scheduler
 from mullama.engine.stats import Stats
 from mullama.errors import InternalError, MullamaError, Overloaded
 from mullama.types import Event, GenerateRequest, Plan, Runner, Vocab

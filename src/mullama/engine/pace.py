@@ -25,10 +25,13 @@ MOST_CROWDED = 6.0
 SMOOTHING = 0.25
 # Moving prefixes out of the KV cache and back makes a stream's gap longer by this share at most.
 MOVING_SHARE = 0.5
-# Bytes a second that are moved, until it was measured.
+# Bytes a second that are put back, and that are copied out, until it was measured. Copying out is
+# slower, since memory that was never used before comes page by page.
 FIRST_SPEED = 2e9
-# Bytes for a step without streams: not all at once, since a request may arrive.
-UNHURRIED = 256 << 20
+FIRST_SAVING_SPEED = 5e8
+# Of a step without streams: not all at once, since a request may arrive.
+UNHURRIED = 256 << 20  # bytes to put back
+UNHURRIED_SECONDS = 0.05  # of copying out
 # What a step costs before its first row, in rows; until a step that only streams was measured.
 ROWS_OF_OVERHEAD = 10
 # Steps of streams alone after which what one took is forgotten.
@@ -44,6 +47,7 @@ class Pace:
         self._per_row = 0.0  # 0 before the first measurement
         self._alone = StepCosts(STALE)  # of streams and nothing else
         self._bytes_per_second = FIRST_SPEED
+        self._saved_per_second = FIRST_SAVING_SPEED
 
     def record(self, n_streaming: int, n_prompt: int, seconds: float) -> None:
         """A step computed so many rows of streams and of prompts in so many seconds."""
@@ -71,14 +75,27 @@ class Pace:
         n_tiles = max(n_rows // tile, n_streaming // tile + 1)
         return n_tiles * tile - n_streaming
 
-    def record_moving(self, n_bytes: int, seconds: float) -> None:
-        """So many bytes were copied out of the KV cache or into it."""
+    def record_saving(self, n_bytes: int, seconds: float) -> None:
+        """So many bytes were copied out of the KV cache."""
+        if n_bytes and seconds > 0:
+            self._saved_per_second += SMOOTHING * (n_bytes / seconds - self._saved_per_second)
+
+    def record_loading(self, n_bytes: int, seconds: float) -> None:
+        """So many bytes were copied into the KV cache."""
         if n_bytes and seconds > 0:
             self._bytes_per_second += SMOOTHING * (n_bytes / seconds - self._bytes_per_second)
 
-    def n_bytes_to_move(self, n_streaming: int) -> int:
-        """Bytes for a step that also carries `n_streaming` streams' rows; at least 1, that is, one
-        piece."""
+    def n_bytes_to_save(self, n_streaming: int, n_loaded: int) -> int:
+        """Bytes to copy out in a step that also carries `n_streaming` streams' rows and puts
+        `n_loaded` bytes back; at least 1, that is, one small piece, if it puts nothing back."""
+        if not n_streaming:
+            return max(1, round(UNHURRIED_SECONDS * self._saved_per_second))
+        seconds = MOVING_SHARE * self._streaming(n_streaming) - n_loaded / self._bytes_per_second
+        return max(0 if n_loaded else 1, round(seconds * self._saved_per_second))
+
+    def n_bytes_to_load(self, n_streaming: int) -> int:
+        """Bytes to put back in a step that also carries `n_streaming` streams' rows; at least 1,
+        that is, one piece."""
         if not n_streaming:
             return UNHURRIED
         seconds = MOVING_SHARE * self._streaming(n_streaming)

@@ -67,7 +67,7 @@ class Planner:
         self._n_ubatch = min(runner.n_ubatch, runner.n_batch)
         self._n_tile = runner.n_tile
         self._row_limit = self._n_batch  # lowered by NO_SLOT
-        self._n_bytes = 0  # that this step may still move
+        self._most_bytes = 0  # that this step may put back
         self._one_by_one = False  # nobody streams: prompts are finished one after another
 
     def plan(self, suspect: Sequence | None) -> Plan:
@@ -75,7 +75,7 @@ class Planner:
         plan = Plan()
         self._residents.cells.n_planned = 0
         if suspect is not None:
-            self._n_bytes = self._pace.n_bytes_to_move(0)
+            self._most_bytes = self._pace.n_bytes_to_load(0)
             self._plan_alone(plan, suspect)
         else:
             self._plan_all(plan)
@@ -97,7 +97,7 @@ class Planner:
 
     def _plan_alone(self, plan: Plan, sequence: Sequence) -> None:
         while not self._restored(sequence):
-            if self._n_bytes <= 0:
+            if self._has_loaded_enough:
                 return
             self._make_way(plan, sequence)
         n = min(sequence.todo, self._n_ubatch, self._row_limit)
@@ -108,12 +108,13 @@ class Planner:
     def _plan_all(self, plan: Plan) -> None:
         n_streaming = self._plan_streaming(plan)
         self._one_by_one = not n_streaming
-        self._n_bytes = self._pace.n_bytes_to_move(n_streaming)
+        self._most_bytes = self._pace.n_bytes_to_load(n_streaming)
         budget = self._plan_prompts(plan, self._prompt_budget(n_streaming))
         self._admit(plan, budget)
         if self._planned == len(plan.chunks):
             self._add_drafts(plan)
-        self._residents.tidy(self._n_bytes if plan.chunks else self._pace.n_bytes_to_move(0))
+        n_loaded = self._residents.n_bytes_loaded
+        self._residents.tidy(self._pace.n_bytes_to_save(n_streaming, n_loaded))
 
     def _add_drafts(self, plan: Plan) -> None:
         """Nothing but streams: their drafts, as far as cells are free anyway."""
@@ -169,7 +170,7 @@ class Planner:
 
     def _try_again(self, plan: Plan, sequence: Sequence, budget: int) -> int:
         """There was no cell for a sequence: rather it than a younger one, if nobody has rows."""
-        if self._n_bytes <= 0:
+        if self._has_loaded_enough:
             return budget
         if not self._planned and self._make_way(plan, sequence):
             return self._plan_chunk(plan, sequence, budget)
@@ -182,8 +183,12 @@ class Planner:
     def _restored(self, sequence: Sequence) -> bool:
         """Put the sequence's prefix back, as far as this step may; whether all of it is there."""
         if sequence.match.goal is not None:
-            self._n_bytes = self._residents.restore(sequence, self._n_bytes)
+            self._residents.restore(sequence, self._most_bytes)
         return sequence.match.goal is None
+
+    @property
+    def _has_loaded_enough(self) -> bool:
+        return self._residents.n_bytes_loaded >= self._most_bytes
 
     def _chunk_size(self, sequence: Sequence, budget: int) -> int:
         """Rows of a prompt for this step. A batch of less than a tile is slow, the more so the

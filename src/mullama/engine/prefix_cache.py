@@ -53,8 +53,6 @@ EVICT_AT_LEAST = 64
 WORTH_SPLITTING = 32
 # Steps for which a prefix stays in the KV cache when a request that arrived wants it.
 STEPS_WANTED = 16
-
-
 # Other namespaces, the newest, in which a prefix that is missing is looked for.
 MOST_OTHERS = 64
 
@@ -211,8 +209,9 @@ class PrefixCache(LiveTree):
             if part is None or self._tier is None:
                 self._unsaved.popleft()
                 continue
-            if len(part.tokens) > self._tier.piece:
-                part = self._split(part, self._tier.piece)
+            n = self._tier.n_tokens_in(n_bytes)
+            if len(part.tokens) > n:
+                part = self._split(part, n)
             self._save(part, self._tier)
             assert part.cells is not None
             n_bytes -= part.cells.n_bytes
@@ -324,9 +323,10 @@ class PrefixCache(LiveTree):
             leaves = sorted(self._unpinned(), key=lambda leaf: leaf.used)
             if not leaves:
                 return False
-            # A lane is worth what it holds: many short prompts must not push out a long one.
+            # A lane is worth what it holds: many short prompts must not push out a long one. And
+            # what has a copy goes at once, where another would be copied in one step.
             older = leaves[: len(leaves) // 2 + 1]
-            self._evict_leaf(min(older, key=lambda leaf: len(leaf.tokens)))
+            self._evict_leaf(min(older, key=lambda leaf: (leaf.cells is None, len(leaf.tokens))))
         return True
 
     def drop(self, namespace: Hashable) -> None:

@@ -21,7 +21,7 @@ from mullama.engine.prefix_cache import PrefixCache
 from mullama.engine.radix import NO_LANE, common_length
 from mullama.engine.sequence import Sequence
 from mullama.engine.tiers import HostTier, TierOptions
-from mullama.types import MemoryKind, Remove, Runner
+from mullama.types import Load, LoadState, MemoryKind, Remove, Runner, Save, SaveState
 
 # A common prefix shorter than this is sooner computed than waited for.
 WORTH_WAITING = 32
@@ -159,18 +159,24 @@ class Residents:
             return Shortfall(Reason.UNSHARED, 0)
         return self.cache.explain(sequence.tokens, limit, job.namespace, sequence.goal_end)
 
-    def restore(self, sequence: Sequence, n_bytes: int) -> int:
-        """Put back about `n_bytes` of the sequence's prefix, as far as cells are free. Returns how
-        many bytes are left, 0 or less if the prefix is not complete for want of them."""
-        while sequence.match.goal is not None and n_bytes > 0:
+    @property
+    def n_bytes_loaded(self) -> int:
+        """Bytes that the operations planned so far put back."""
+        return self._n_bytes_of(Load, LoadState)
+
+    def _n_bytes_of(self, *kinds: type[Save | Load | SaveState | LoadState]) -> int:
+        return sum(op.blob.n_bytes for op in self.cache.ops if isinstance(op, kinds))
+
+    def restore(self, sequence: Sequence, most: int) -> None:
+        """Put the sequence's prefix back, while cells are free and the plan puts back less than
+        `most` bytes. What had to be copied out is not counted: it must not keep anyone waiting."""
+        while sequence.match.goal is not None and self.n_bytes_loaded < most:
             child = sequence.node.child_towards(sequence.match.goal)
-            if not child.live and child.cells is not None:
-                if not self.make_room(child.cells.end - child.cells.start):
-                    break
-                n_bytes -= child.cells.n_bytes
+            cells = None if child.live else child.cells
+            if cells is not None and not self.make_room(cells.end - cells.start):
+                break
             sequence.match = self.cache.restore(sequence.match, sequence.lane)
             sequence.n_computed = sequence.node.end
-        return n_bytes
 
     def give_up(self, sequence: Sequence) -> bool:
         """Compute what can't be put back: a copy is loaded as a whole, and may need more room than
@@ -224,9 +230,11 @@ class Residents:
             self.cache.checkpoint(sequence.node, sequence.lane)
 
     def tidy(self, n_bytes: int) -> None:
-        """Between two steps: copy idle prefixes, about `n_bytes`, and let saved ones go."""
-        if n_bytes > 0:
-            self.cache.save(n_bytes)
+        """Before a step: copy idle prefixes, while the plan copies less than `n_bytes` out, and let
+        saved ones go."""
+        n_left = n_bytes - self._n_bytes_of(Save, SaveState)
+        if n_left > 0:
+            self.cache.save(n_left)
         if self.running:
             self.cache.demote()
 

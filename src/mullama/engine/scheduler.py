@@ -3,11 +3,8 @@
 `plan()` turns the present state into a `Plan`; a runner executes it; `apply()` turns its output
 into events and the next state. Both touch only the scheduler's own books, so every decision can be
 tested with made-up output. Which rows a plan has is the planner's business, what running means for
-lanes and cells the residents'; here is what comes of a step, and what happens when it fails.
-
-`llama_decode` answers: NO_SLOT changes nothing, so the next plan is smaller. After a failed call
-the sequences that took part are tried one by one, and only one that fails alone is given up. When
-a copied prefix can't be put back, all that is cached is forgotten and computed again.
+lanes and cells the residents', what a failed step leaves behind the recovery's; here is what comes
+of a step that was computed.
 """
 
 from __future__ import annotations
@@ -15,23 +12,24 @@ from __future__ import annotations
 import logging
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
+from mullama.engine.arrival import check_fits, start_of, waited
 from mullama.engine.delivery import Delivery
 from mullama.engine.detokenizer import Detokenizer
 from mullama.engine.disk_tier import DiskTier, Fetched
 from mullama.engine.drafts import Drafts
-from mullama.engine.lookup import MAX_NGRAM
+from mullama.engine.options import EngineOptions
 from mullama.engine.pace import Pace
 from mullama.engine.planner import Planner
 from mullama.engine.queue import FairQueue
 from mullama.engine.radix import NO_LANE, tokens_of
+from mullama.engine.recovery import Recovery
 from mullama.engine.residents import Residents
 from mullama.engine.sequence import Job, Sequence
 from mullama.engine.stats import Stats
-from mullama.engine.tiers import TierOptions
-from mullama.errors import ContextLengthExceeded, InternalError, MullamaError, Overloaded
+from mullama.errors import MullamaError
 from mullama.types import (
     Chunk,
     Event,
@@ -41,7 +39,6 @@ from mullama.types import (
     Matcher,
     Plan,
     PromptScored,
-    Remove,
     Runner,
     Sample,
     Started,
@@ -54,21 +51,6 @@ from mullama.types import (
 Post = Callable[[Callable[[], list[Event]]], None]
 
 log = logging.getLogger("mullama.engine")
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """`target_gap` in seconds; `queue_size` counts answers (n of them for a request). Drafts have
-    at most `draft_tokens` tokens (0: there are none), found by matches of up to `draft_ngram`."""
-
-    n_parallel: int = 16
-    queue_size: int = 512
-    max_wait: float | None = None  # seconds, where a request says nothing
-    target_gap: float = 0.1
-    prefix_cache: bool = True
-    tiers: TierOptions = field(default_factory=TierOptions)
-    draft_tokens: int = 0
-    draft_ngram: int = MAX_NGRAM
 
 
 class Scheduler:
@@ -112,8 +94,8 @@ class Scheduler:
             self.stats,
             n_parallel=min(options.n_parallel, runner.n_lanes),
         )
+        self._recovery = Recovery(self._residents, self._planner, self.stats, self._fail)
         self._jobs: dict[int, Job] = {}
-        self._suspects: set[int] = set()  # keys of a failed call, to be tried one by one
         self._closed: list[int] = []  # samplers to close with the next plan
         self._next_key = 0
 
@@ -131,15 +113,7 @@ class Scheduler:
 
     def check(self, request: GenerateRequest) -> None:
         """Raises ContextLengthExceeded for a prompt that can never fit. Thread-safe."""
-        n_prompt, n_ctx = len(request.prompt), self.n_ctx
-        room = 0 if request.options.max_tokens == 0 else 1
-        if n_prompt + room > n_ctx:
-            raise ContextLengthExceeded(
-                f"The prompt has {n_prompt} tokens, and the context {n_ctx}, which must hold the "
-                "answer too. Send a shorter prompt, or serve the model with a larger "
-                "--context-size.",
-                param="messages",
-            )
+        check_fits(request, self.n_ctx)
 
     def check_queue(self, n_arriving: int) -> None:
         """Raises Overloaded when so many answers more would not find a place. Thread-safe."""
@@ -149,7 +123,7 @@ class Scheduler:
         """Put a request, checked before, at the end of the queue."""
         options = request.options
         try:
-            starts = [_start_of(request) for _ in range(options.n)]
+            starts = [start_of(request) for _ in range(options.n)]
         except MullamaError as error:  # its constraint can't be followed
             return [Failed(request.id, error.info())]
         if options.max_wait is None and self._options.max_wait is not None:
@@ -197,7 +171,7 @@ class Scheduler:
         events: list[Event] = []
         for sequence in self._waiting.expire(self._clock()):
             self._waiting.push(sequence)  # it is ended like any other that waits
-            events += self._fail(sequence.job, _waited(sequence.job.options.max_wait or 0.0))
+            events += self._fail(sequence.job, waited(sequence.job.options.max_wait or 0.0))
         return events
 
     def clear_cache(self) -> list[Event]:
@@ -237,10 +211,7 @@ class Scheduler:
 
     def plan(self) -> Plan:
         """The next step. Without chunks there is nothing to compute (ops may be left to do)."""
-        running = self._residents.running
-        self._suspects &= running.keys()  # one that was preempted starts anew
-        suspect = running[min(self._suspects)] if self._suspects else None
-        plan = self._planner.plan(suspect)
+        plan = self._planner.plan(self._recovery.suspect())
         cache = self._residents.cache
         plan.ops, cache.ops = cache.ops, []
         plan.closed, self._closed = self._closed, []
@@ -249,17 +220,18 @@ class Scheduler:
     def apply(self, plan: Plan, output: StepOutput, seconds: float) -> list[Event]:
         """Record a step that took so many seconds; returns its events in order."""
         self._residents.cache.written()
-        self._pace.record_moving(output.n_bytes_moved, output.seconds_moving)
+        self._pace.record_loading(output.n_bytes_loaded, output.seconds_loading)
+        self._pace.record_saving(output.n_bytes_saved, output.seconds_saving)
         if output.status is Status.LOST:
-            return self._lose()
+            return self._recovery.after_loss()
         if not plan.chunks:
             return []
         self.stats.n_steps_total += 1
         self.stats.seconds_computing_total += seconds
         if output.status is Status.NO_SLOT:
-            return self._apply_no_slot(plan)
+            return self._recovery.after_no_slot(plan)
         if output.status is not Status.DONE:
-            return self._apply_failure(plan, output)
+            return self._recovery.after_failure(plan, output)
         self._planner.lift_limit()
         return self._apply_rows(plan, output, seconds - output.seconds_moving)
 
@@ -298,7 +270,7 @@ class Scheduler:
         in_prompt = sequence.n_computed < job.n_prompt
         if in_prompt:
             self.stats.n_prompt_tokens_total += n
-        self._suspects.discard(sequence.key)
+        self._recovery.clear(sequence.key)
         self._residents.advance(sequence, n)
         n_more = min(sequence.n_computed, job.n_prompt) - sequence.n_charged
         if n_more > 0:  # rows that a preemption lost are not its caller's fault
@@ -373,7 +345,7 @@ class Scheduler:
     def _remove(self, sequence: Sequence) -> None:
         """Take a sequence that neither runs nor waits off its job; with the last one that goes."""
         job = sequence.job
-        self._suspects.discard(sequence.key)
+        self._recovery.clear(sequence.key)
         if sequence.n_starts:
             self._closed.append(sequence.key)
         job.sequences.remove(sequence)
@@ -383,61 +355,6 @@ class Scheduler:
         self.stats.n_finished_total += 1
         if job.is_private:
             self._residents.cache.drop(job.namespace)
-
-    # -- what llama_decode could not do -------------------------------------------------------
-
-    def _apply_no_slot(self, plan: Plan) -> list[Event]:
-        """No room although the books said so: evict, and plan fewer rows the next time."""
-        self.stats.n_no_slot_total += 1
-        self._planner.lower_limit(plan.n_rows)
-        evicted = self._residents.cache.evict(plan.n_rows)
-        if evicted or plan.n_rows > 1 or self._planner.preempt(Plan()):
-            return []
-        return self._fail(self._sequence(plan.chunks[0]).job, _no_room(self.n_ctx))
-
-    def _apply_failure(self, plan: Plan, output: StepOutput) -> list[Event]:
-        """Go on from what the KV cache really holds, one sequence at a time."""
-        if len(plan.chunks) == 1:
-            error = InternalError(f"Computing this request failed (llama_decode: {output.status}).")
-            events = self._fail(self._sequence(plan.chunks[0]).job, error)
-            if output.lengths and not self._residents.cuts:
-                self._start_over()
-            return events
-        self._suspects.update(chunk.key for chunk in plan.chunks)
-        if output.lengths and not self._residents.cuts:
-            # llama.cpp moves states while it computes; now those of all lanes are in doubt.
-            self._start_over()
-            return []
-        for chunk in plan.chunks:
-            self._resume_at(self._sequence(chunk), output.lengths.get(chunk.lane))
-        return []
-
-    def _resume_at(self, sequence: Sequence, length: int | None) -> None:
-        """`length` positions are computed, the last token's logits among what was lost."""
-        if length is None or length <= sequence.n_computed:
-            return
-        kept = min(length, len(sequence.tokens) - 1)
-        if length > kept:
-            self._residents.cache.ops.append(Remove(sequence.lane, kept))
-        self._residents.cells.compute(kept - sequence.n_computed)
-        sequence.n_computed = kept
-
-    def _lose(self) -> list[Event]:
-        """A copied prefix could not be put back, and what else the plan did is not known."""
-        log.warning("a cached prefix could not be restored; the prefix cache starts afresh")
-        self.stats.n_lost_total += 1
-        self._residents.distrust_disk()
-        self._start_over()
-        return []
-
-    def _start_over(self) -> None:
-        """Forget what is cached; compute what runs from its beginning."""
-        running = list(self._residents.running.values())
-        for sequence in running:
-            self._residents.abandon(sequence)
-        self._residents.forget_all()
-        for sequence in running:
-            self._residents.start(sequence)
 
     def _fail(self, job: Job, error: MullamaError) -> list[Event]:
         """End a request with an error; nothing that it computed since the last step is kept."""
@@ -454,9 +371,6 @@ class Scheduler:
     def fail_all(self, error: MullamaError) -> list[Event]:
         """End every request with an error: the engine stops."""
         return [event for job in list(self._jobs.values()) for event in self._fail(job, error)]
-
-    def _sequence(self, chunk: Chunk) -> Sequence:
-        return self._residents.running[chunk.key]
 
     # -- audit --------------------------------------------------------------------------------
 
@@ -476,23 +390,3 @@ class Scheduler:
     def audit(self, runner: Runner | None = None) -> None:
         """Assert that the books agree with a fresh count, and with what the runner holds."""
         self._residents.audit(with_runner=runner is not None)
-
-
-def _start_of(request: GenerateRequest) -> tuple[Matcher | None, bytes | None]:
-    """A matcher for one answer, and what may come first."""
-    if request.constraint is None:
-        return None, None
-    matcher = request.constraint()
-    return matcher, matcher.mask()
-
-
-def _waited(seconds: float) -> MullamaError:
-    return Overloaded(
-        f"The request waited {seconds:g} s for its turn, as long as it may; try again later.",
-        code="max_wait",
-        retry_after=seconds,
-    )
-
-
-def _no_room(n_ctx: int) -> MullamaError:
-    return InternalError(f"No room in the KV cache of {n_ctx} cells for a single sequence.")

@@ -20,6 +20,7 @@ from mullama.types import Blob
 PIECE_BYTES = 16 << 20
 MOST_PIECE_TOKENS = 512
 LEAST_PIECE_TOKENS = 32
+LEAST_AT_LEISURE = 64  # tokens of a piece that is copied while others stream
 # What the budget is brought down to when it is exceeded, so that it isn't at each step.
 ROOM_AFTER_SHRINKING = 0.95
 
@@ -48,6 +49,10 @@ class HostTier:
         self.n_bytes = 0  # of all copies; of those just made, an estimate
         self._recount = False  # there are such
         self.n_dropped = 0  # blobs so far
+
+    def n_tokens_in(self, n_bytes: int) -> int:
+        """Tokens of a piece that has about `n_bytes`, within reason."""
+        return max(min(self.piece, LEAST_AT_LEISURE), min(self.piece, n_bytes // self._cell_bytes))
 
     def save_cells(self, node: Node) -> Blob:
         """A blob for a copy of the node's cells, which the node now has."""

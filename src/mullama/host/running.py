@@ -19,7 +19,7 @@ from mullama.engine.disk import DiskStore
 from mullama.engine.disk_tier import DiskTier
 from mullama.engine.embedding import EmbedEngine
 from mullama.engine.engine import Engine
-from mullama.engine.scheduler import EngineOptions
+from mullama.engine.options import EngineOptions
 from mullama.engine.stats import flat
 from mullama.errors import InvalidRequest, Overloaded
 from mullama.host import inputs

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mullama.config import ModelOptions, n_bytes
 from mullama.engine.disk import DiskStore, Fingerprint
-from mullama.engine.scheduler import EngineOptions
+from mullama.engine.options import EngineOptions
 from mullama.engine.tiers import TierOptions
 from mullama.errors import InvalidRequest
 from mullama.host import sizing

@@ -99,11 +99,11 @@ class LlamaRunner:
             self._samplers.close(key)
         for opened in plan.opened:
             self._samplers.open(opened.key, opened.params, opened.history)
-        n_bytes, seconds = self._transfer.n_bytes, self._transfer.seconds
+        loaded, saved = self._transfer.start_counting()
         done = all(map(self._transfer.apply, plan.ops))
         output = self._compute(plan) if done else StepOutput(Status.LOST)
-        output.n_bytes_moved = self._transfer.n_bytes - n_bytes
-        output.seconds_moving = self._transfer.seconds - seconds
+        output.n_bytes_loaded, output.seconds_loading = loaded.n_bytes, loaded.seconds
+        output.n_bytes_saved, output.seconds_saving = saved.n_bytes, saved.seconds
         return output
 
     def _compute(self, plan: Plan) -> StepOutput:

@@ -14,11 +14,20 @@ an empty lane, or of one position, since an empty window is not put back.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from mullama.errors import InternalError
 from mullama.llama.batch import Batch
 from mullama.llama.context import LlamaContext
 from mullama.types import Blob, Chunk, Load, LoadState, MemoryKind, Op, Remove, Save, SaveState
+
+
+@dataclass(slots=True)
+class Moved:
+    """Bytes that were copied one way, and how long it took."""
+
+    n_bytes: int = 0
+    seconds: float = 0.0
 
 
 class Transfer:
@@ -32,8 +41,12 @@ class Transfer:
         self.state_bytes = 0  # of one lane, roughly
         if context.memory_kind is not MemoryKind.ATTENTION:
             self._measure()
-        self.n_bytes = 0  # moved so far
-        self.seconds = 0.0
+        self.start_counting()
+
+    def start_counting(self) -> tuple[Moved, Moved]:
+        """What will have been put back and copied out from now on, until the next call."""
+        self._loaded, self._saved = Moved(), Moved()
+        return self._loaded, self._saved
 
     def _measure(self) -> None:
         """Compute one row to see what a lane remembers beside its cells."""
@@ -51,9 +64,11 @@ class Transfer:
     def apply(self, op: Op) -> bool:
         """Carry `op` out; False if a blob could not be put back."""
         if isinstance(op, Save | Load | SaveState | LoadState):
+            moved = self._saved if isinstance(op, Save | SaveState) else self._loaded
             begin = time.perf_counter()
             done = self._move(op)
-            self.seconds += time.perf_counter() - begin
+            moved.seconds += time.perf_counter() - begin
+            moved.n_bytes += op.blob.n_bytes
             return done
         if isinstance(op, Remove):
             self.remove(op.lane, op.start, op.end)
@@ -94,12 +109,10 @@ class Transfer:
     def _fill(self, blob: Blob, lane: int, *, partial: bool) -> None:
         blob.data = self._context.get_state(lane, partial=partial)
         blob.n_bytes = len(blob.data)
-        self.n_bytes += blob.n_bytes
 
     def _put(self, lane: int, blob: Blob, *, partial: bool) -> bool:
         if blob.data is None:
             raise InternalError("A blob was to be put back before it was saved.")
-        self.n_bytes += len(blob.data)
         return self._context.set_state(lane, blob.data, partial=partial)
 
     def _shrink_state(self, lane: int) -> None:

@@ -162,13 +162,19 @@ class StepOutput:
     """What came of a plan: the tokens drawn for each chunk, scores for each with targets.
 
     After any status but DONE the lists are empty. After ABORTED and FATAL, `lengths` has the
-    number of positions that each lane of the plan now holds. `seconds_moving` of the step's time
-    went to blobs, of `n_bytes_moved` in all.
+    number of positions that each lane of the plan now holds. `seconds_loading` of the step's time
+    went into putting `n_bytes_loaded` back from blobs, `seconds_saving` into `n_bytes_saved`.
     """
 
     status: Status
     samples: list[list[Sample]] = field(default_factory=list)
     scores: list[list[Sample]] = field(default_factory=list)
     lengths: dict[int, int] = field(default_factory=dict)
-    n_bytes_moved: int = 0
-    seconds_moving: float = 0.0
+    n_bytes_loaded: int = 0
+    seconds_loading: float = 0.0
+    n_bytes_saved: int = 0
+    seconds_saving: float = 0.0
+
+    @property
+    def seconds_moving(self) -> float:
+        return self.seconds_loading + self.seconds_saving

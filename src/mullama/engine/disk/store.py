@@ -124,6 +124,11 @@ class DiskStore:
         self.touch(entry.key)
         return True
 
+    def has_state(self, key: bytes) -> bool:
+        """Whether a segment is stored that has a state of its own."""
+        entry, _ = self._shelf.find(key)
+        return entry is not None and entry.n_state > 0
+
     def touch(self, key: bytes) -> None:
         """A segment was of use, though it was not fetched: it is to stay longer than others."""
         now = self._wall_clock()
