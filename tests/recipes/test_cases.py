@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from recipes.tiny.cases import Answer, Case, held_out_cases, unfamiliar_cases
 from recipes.tiny.evaluate import table
 from recipes.tiny.progress import Progress
-from recipes.tiny.skills import FAMILIES
+from recipes.tiny.skills import EXCHANGES, FAMILIES
+from recipes.tiny.source import Source
 
 LONG = {"memory_long", "recall_1000", "long_chat"}
 CALL = ("get_weather", {"city": "Oslo"})
@@ -53,6 +56,20 @@ def test_sixty_questions_are_worded_by_hand() -> None:
     cases = unfamiliar_cases()
     assert len({case.messages[0]["content"] for case in cases}) == 60
     assert all(case.parts for case in cases)
+
+
+def plain(text: str) -> str:
+    """Without case and punctuation, which the data varies anyway."""
+    return re.sub(r"[^\w ]", "", text.lower()).strip()
+
+
+def test_no_template_makes_a_question_that_was_worded_by_hand() -> None:
+    """Two once were: in the prototype's list of failures, and in our templates too."""
+    asked = {plain(case.messages[0]["content"]) for case in unfamiliar_cases()}
+    for name, exchange in EXCHANGES.items():
+        source = Source(f"unfamiliar/{name}")
+        made = {plain(exchange(source).ask) for _ in range(1500)}
+        assert not asked & made
 
 
 def test_the_table_sums_up() -> None:
