@@ -8,165 +8,20 @@
 
 Such things can't always be said in one grammar: a client's own grammar is no part of another, and
 free text must not be followed by a grammar at all, as that costs time at every token. Each is a
-`Template`, thread-safe, and gives followers. A follower goes back by beginning anew: nobody goes
-back far, and so each need only know how to go forward.
+`Template`, thread-safe, and gives followers; `combined` has what they share.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from mullama.errors import InvalidRequest
-from mullama.text.constraint.lazy import Beginner, Template, allows, count_allowed
+from mullama.text.constraint.combined import Combined, CombinedFollower, End, Free
+from mullama.text.constraint.lazy import Beginner, Template, allows
 from mullama.text.constraint.tokens import Tokens
 from mullama.types import Token
 
-
-class Combined(ABC):
-    """A template of others."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-
-    @abstractmethod
-    def matcher(self) -> CombinedFollower: ...
-
-    def begins(self, data: bytes) -> bool:
-        """Whether a matcher could begin with `data`, the rest of a token."""
-        return self.matcher().begin(data)
-
-
-class CombinedFollower(ABC):
-    """What followers of templates have in common: going back."""
-
-    def __init__(self) -> None:
-        self._taken: list[Token] = []
-        self._begun = b""
-
-    @property
-    @abstractmethod
-    def done(self) -> bool: ...
-
-    @property
-    @abstractmethod
-    def can_end(self) -> bool: ...
-
-    @abstractmethod
-    def mask(self) -> bytes | None: ...
-
-    @abstractmethod
-    def _reset(self) -> None:
-        """Stand at the beginning again."""
-
-    @abstractmethod
-    def _take(self, token: Token) -> None: ...
-
-    @abstractmethod
-    def _begin(self, data: bytes) -> bool: ...
-
-    @abstractmethod
-    def clone(self) -> CombinedFollower: ...
-
-    def forced(self) -> list[Token]:
-        return []
-
-    def begin(self, data: bytes) -> bool:
-        """Take `data`, the rest of a token that began before this text."""
-        self._begun = data
-        return self._begin(data)
-
-    def accept(self, token: Token) -> None:
-        self._take(token)
-        self._taken.append(token)
-
-    def count_allowed(self, tokens: Sequence[Token]) -> int:
-        return count_allowed(self.clone(), tokens)
-
-    def rollback(self, n: int) -> None:
-        if not n:
-            return
-        taken = self._taken[: len(self._taken) - n]
-        self._reset()
-        if self._begun:
-            self._begin(self._begun)
-        for token in taken:
-            self._take(token)
-        self._taken = taken
-
-    def _copy_to(self, copy: CombinedFollower) -> None:
-        copy._taken, copy._begun = list(self._taken), self._begun
-
-
-# ------------------------------------------------------------------------------- free text, its end
-
-
-class Free(Combined):
-    """Anything, which may end everywhere."""
-
-    def matcher(self) -> FreeFollower:
-        return FreeFollower(self)
-
-
-class FreeFollower(CombinedFollower):
-    done = False
-    can_end = True
-
-    def __init__(self, template: Free) -> None:
-        super().__init__()
-        self._template = template
-
-    def mask(self) -> bytes | None:
-        return None
-
-    def _reset(self) -> None: ...
-
-    def _take(self, token: Token) -> None: ...
-
-    def _begin(self, data: bytes) -> bool:
-        return True
-
-    def clone(self) -> FreeFollower:
-        return FreeFollower(self._template)
-
-
-class End(Combined):
-    """Nothing more. What a token had beyond the end before it does no harm."""
-
-    def matcher(self) -> EndFollower:
-        return EndFollower(self)
-
-
-class EndFollower(CombinedFollower):
-    done = True
-    can_end = True
-
-    def __init__(self, template: End) -> None:
-        super().__init__()
-        self._template = template
-
-    def mask(self) -> bytes | None:
-        return ends(self._template.tokens)
-
-    def _reset(self) -> None: ...
-
-    def _take(self, token: Token) -> None:
-        raise InvalidRequest("Nothing more may follow.")
-
-    def _begin(self, data: bytes) -> bool:
-        return True
-
-    def clone(self) -> EndFollower:
-        return EndFollower(self._template)
-
-
-def ends(tokens: Tokens) -> bytes:
-    """The mask of the tokens that end a generation."""
-    mask = bytearray((tokens.n_tokens + 31) // 32 * 4)
-    for token in tokens.eog:
-        mask[token // 8] |= 1 << token % 8
-    return bytes(mask)
-
+__all__ = ["Chain", "Either", "End", "Free", "Opening"]
 
 # ------------------------------------------------------------------------------- one after another
 
