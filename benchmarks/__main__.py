@@ -15,6 +15,7 @@ from benchmarks.commands.mixed import mixed
 from benchmarks.commands.model import model
 from benchmarks.commands.restart import restart
 from benchmarks.commands.run import run
+from benchmarks.commands.schemas import schemas
 from benchmarks.commands.soak import soak
 from benchmarks.commands.start import start
 from benchmarks.rounds import Unusable
@@ -50,7 +51,7 @@ def _exit(code: int | None) -> None:
         sys.exit(code)
 
 
-for command in (run, start, restart, engine, soak, mixed, kills, model):
+for command in (run, start, restart, engine, schemas, soak, mixed, kills, model):
     cli.add_command(command)
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from mullama.errors import InvalidRequest
-from mullama.types import Failed, FinishReason, GenerateRequest, Token
+from mullama.types import Delta, Failed, FinishReason, GenerateRequest, Token
 from tests.engine.bench import Bench
 from tests.engine.fakes import N_VOCAB, request
 
@@ -111,6 +111,17 @@ def test_max_tokens_cuts_what_must_come() -> None:
     bench.run()
     assert bench.tokens()[1, 0] == [9, 8, 7]
     assert bench.finished().reason is FinishReason.LENGTH
+
+
+def test_a_stop_string_ends_an_answer_within_what_must_come() -> None:
+    bench = Bench()
+    bench.add(held(1, lambda: Script(9, 8, 7, 6, None), stop=("IH",)))  # of a drawn J and I H G
+    bench.add(held(2, lambda: Script(9, 8, 7, 6, None), stop=("JI",), n=9))
+    bench.run()
+    for id, text in ((1, "J"), (2, "")):
+        deltas = [one for one in bench.events if isinstance(one, Delta) and one.id == id]
+        assert "".join(one.text for one in deltas) == text
+        assert bench.finished(id).reason is FinishReason.STOP
 
 
 def test_each_answer_has_a_matcher_of_its_own() -> None:

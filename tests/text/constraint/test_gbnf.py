@@ -1,4 +1,4 @@
-"""GBNF: what is read, what is refused with its line, and that the same texts are accepted."""
+"""GBNF: what is read, what is refused with its place, and that the same texts are accepted."""
 
 from __future__ import annotations
 
@@ -27,6 +27,42 @@ string ::= "\"" ( [^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4}) )
 number ::= ("-"? ([0-9] | [1-9] [0-9]{0,15})) ("." [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? ws
 ws ::= | " " | "\n" [ \t]{0,20}
 """
+
+
+# In the manner of those that people keep beside llama.cpp.
+KEPT = {
+    "a list": (
+        "root ::= item+\n\n# no line ends within an item\n"
+        'item ::= "- " [^\\r\\n\\x0b\\x0c\\x85\\u2028\\u2029]+ "\\n"',
+        ["- one\n- two, three\n"],
+        ["- one", "-one\n", "- a\u2028b\n"],
+    ),
+    "sums": (
+        'root ::= (sum "=" ws part "\\n")+\nsum ::= part ([-+*/] ws part)*\n'
+        'part ::= name | digits | "(" ws sum ")" ws\nname ::= [a-z] [a-z0-9_]* ws\n'
+        "digits ::= [0-9]{1,9} ws\nws ::= [ \\t]*",
+        ["x_1 + (2*y) = 7\n", "a=b\n1 = 1\n"],
+        ["1 + = 2\n", "(1 = 1\n", "1 = 1"],
+    ),
+    "sums, left-recursive": (
+        'root ::= sum\nsum ::= sum "+" digits | digits\ndigits ::= [0-9]+',
+        ["1", "1+22+3"],
+        ["+1", "1+"],
+    ),
+    "a game": (
+        'root ::= ([1-9] [0-9]? ". " move (" " move)? "\\n"){1,99}\n'
+        'move ::= (piece | pawn | castle) [+#]?\npiece ::= [NBKQR] [a-h]? [1-8]? "x"? square\n'
+        'pawn ::= ([a-h] "x")? square ("=" [NBQR])?\ncastle ::= "O-O" "-O"?\n'
+        "square ::= [a-h] [1-8]",
+        ["1. e4 e5\n2. Nf3 Nc6\n3. O-O-O exd8=Q+\n"],
+        ["1. e9\n", "1. Nf3 Nc6", "1. O-O-O-O\n"],
+    ),
+    "kana": (
+        "root ::= word+ ([ \\t\\n] word+)*\nword ::= [ぁ-ゟ] | [ァ-ヿ] | [\\u3001-\\u303e]",
+        ["ひらがな カタカナ、"],
+        ["latin", "ひ  か"],
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +110,18 @@ def test_a_grammar_accepts_what_it_says(
         assert not accepts(compiled.matcher(), vocab, text), text
 
 
+@pytest.mark.parametrize("name", KEPT)
+def test_a_grammar_that_is_kept_beside_a_model(
+    name: str, compiler: Compiler, vocab: SmallVocab
+) -> None:
+    source, good, bad = KEPT[name]
+    compiled = compiler.compile(gbnf(source))
+    for text in good:
+        assert accepts(compiled.matcher(), vocab, text), text
+    for text in bad:
+        assert not accepts(compiled.matcher(), vocab, text), text
+
+
 def test_tokens_by_text_and_by_number(compiler: Compiler, vocab: SmallVocab) -> None:
     source = f"root ::= {CALL} rest <[{vocab.call}]>\nrest ::= !{CALL}*"
     matcher = compiler.compile(gbnf(source)).matcher()
@@ -89,14 +137,15 @@ def test_tokens_by_text_and_by_number(compiler: Compiler, vocab: SmallVocab) -> 
     ("source", "words"),
     [
         ("", "no rule 'root'"),
-        ('start ::= "a"', "no rule 'root'"),
-        ('root ::= "a', "line 1, a literal"),
-        ('root ::= "a"\nroot ::= "b"', "line 2, the rule 'root' is defined twice"),
-        ('root ::= "a"\n\nb ::= missing', "line 3, the rule 'missing' is used"),
-        ('root ::= ("a"', "line 1, a '(' is never closed"),
-        ('root ::= "a")', "line 1, ')' is out of place"),
-        ('root ::= "\\q"', "line 1, the escape \\q"),
-        ('root ::= "\\u12"', "line 1, the escape \\u"),
+        ('start ::= "a"', "no rule 'root', where it would begin. Its rules are: start."),
+        ('root ::= root "a"', "a way out of its recursion"),
+        ('root ::= "a', "line 1, column 10, a literal"),
+        ('root ::= "a"\nroot ::= "b"', "line 2, column 1, the rule 'root' is defined twice"),
+        ('root ::= "a"\n\nb ::= missing', "line 3, column 7, the rule 'missing' is used"),
+        ('root ::= ("a"', "line 1, column 10, a '(' is never closed"),
+        ('root ::= "a")', "line 1, column 13, ')' is out of place"),
+        ('root ::= "\\q"', "line 1, column 13, the escape \\q"),
+        ('root ::= "\\u12"', "line 1, column 13, the escape \\u"),
         ('root ::= "\\ud800"', "U+D800 is no character"),
         ("root ::= [z-a]", "ends before it begins"),
         ("root ::= []", "an empty class"),
@@ -104,7 +153,7 @@ def test_tokens_by_text_and_by_number(compiler: Compiler, vocab: SmallVocab) -> 
         ('root ::= "a"{2', "a repetition is written"),
         ('root ::= "a"{3,2}', "wrong order"),
         ('root ::= "a"{99999999}', "a number up to"),
-        ("root = x", "line 1, '::=' is missing"),
+        ("root = x", "line 1, column 6, '::=' is missing"),
         ("root ::= <[5", "a token is written"),
         ("root ::= <[x]>", "names no token"),
         ('root ::= "(" root ")"', "has an end"),
@@ -126,7 +175,7 @@ def test_tokens_by_text_and_by_number(compiler: Compiler, vocab: SmallVocab) -> 
         ),
     ],
 )
-def test_what_is_no_gbnf_is_refused_with_its_line(
+def test_what_is_no_gbnf_is_refused_with_its_place(
     source: str, words: str, compiler: Compiler
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:

@@ -157,3 +157,20 @@ def repeat(matcher: Matcher, token: int, n: int) -> None:
     for _ in range(n):
         matcher.mask()
         matcher.accept(token)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ('start: "a" (\n', "as Lark: in line 1, column 13, "),
+        ('start: foo "a"\nbar: "b"\n', "as Lark: in line 1, column 8, unknown name"),
+        ("start: /[/\n", "as Lark: in line 1, column 8, invalid regex"),
+        ('start: start "a"\n', "a way out of its recursion"),
+        ("start: /[^\\s\\S]/\n", "something that its patterns match"),
+    ],
+)
+def test_what_is_wrong_in_lark_has_its_place(source: str, words: str, compiler: Compiler) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        compiler.compile(Constraint(LARK, source, param="grammar"))
+    assert words in caught.value.message
+    assert caught.value.param == "grammar"

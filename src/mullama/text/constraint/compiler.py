@@ -13,6 +13,7 @@ listed.
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from mullama.text.constraint.grammar import Json, Lark, Part, Regex, Words, Writ
 from mullama.text.constraint.lazy import Lazy, Template
 from mullama.text.constraint.logic import TYPES, Schema
 from mullama.text.constraint.matcher import Follower, brief
+from mullama.text.constraint.numbers import JsonFollower
 from mullama.text.constraint.schema import Lowered, lower
 from mullama.text.constraint.tokens import Tokens
 from mullama.types import Constraint, ConstraintKind, Vocab
@@ -35,23 +37,28 @@ from mullama.types import Constraint, ConstraintKind, Vocab
 MAX_SOURCE = 1 << 20  # characters of a constraint
 MAX_LARK = 200_000
 MAX_GRAMMAR = 8 << 20  # characters of what the engine is given
+_PLACE = re.compile(r"^(?:at )?(\d+)\((\d+)\): ")  # as the engine writes it
+_NOTHING = "NoExtension"  # the engine's word for a text that can't go on
 _LONG = 1_000  # tokens in a row without a choice
 _MAX_TRIES = 100  # parts of a schema that are tried to find the one that is wrong
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A grammar ready to be followed. `loosened` lists what it does not enforce."""
+    """A grammar ready to be followed. `loosened` lists what it does not enforce; with `json` it
+    has JSON in it."""
 
     tokens: Tokens
     engine: LLMatcher
     loosened: tuple[str, ...]
     size: int
+    json: bool = False
     _begins: dict[bytes, bool] = field(default_factory=dict)
 
     def matcher(self) -> Follower:
         """A matcher at the beginning."""
-        return Follower(self.tokens, self.engine.deep_copy())
+        kind = JsonFollower if self.json else Follower
+        return kind(self.tokens, self.engine.deep_copy())
 
     def begins(self, data: bytes) -> bool:
         """Whether it can begin with `data`, the rest of a token; each is tried once."""
@@ -109,9 +116,11 @@ class Compiler:
         param = (what.param or None) if isinstance(what, Constraint) else None
         try:
             part = as_part(what, tokens) if isinstance(what, Constraint) else what
-            writer = Writer(lambda text: list(tokens.split(text)), lowered)
-            source = writer.write(part)
-            engine = _engine(tokens, source, writer)
+            written = _written(tokens, part, share=True)
+            if written.engine.is_error() and written.schemas:
+                written = _written(tokens, part, share=False)
+            own = isinstance(what, Constraint) and what.kind is ConstraintKind.LARK
+            _check(written, is_lark=own)
         except UnicodeEncodeError:
             raise InvalidRequest(
                 "The constraint holds half a surrogate pair. Send whole characters.",
@@ -120,8 +129,9 @@ class Compiler:
         except InvalidRequest as error:
             error.param = error.param or param
             raise
-        loosened = dict.fromkeys(one for schema in writer.schemas for one in schema.loosened)
-        return Compiled(tokens, engine, tuple(loosened), len(source))
+        loosened = dict.fromkeys(one for schema in written.schemas for one in schema.loosened)
+        in_json = bool(written.schemas) and not isinstance(part, Lark)
+        return Compiled(tokens, written.engine, tuple(loosened), written.size, in_json)
 
     def _keep(self, what: Constraint | Part, made: Compiled) -> None:
         if what not in self._kept:
@@ -209,19 +219,41 @@ def _limits() -> LLParserLimits:
     )
 
 
-def _engine(tokens: Tokens, source: str, writer: Writer) -> LLMatcher:
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A grammar as the engine was given it, so many characters, and what it made of it."""
+
+    engine: LLMatcher
+    schemas: list[Lowered]
+    size: int
+
+
+def _written(tokens: Tokens, part: Part, *, share: bool) -> _Written:
+    writer = Writer(lambda text: list(tokens.split(text)), lowered, share)
+    source = writer.write(part)
     if len(source) > MAX_GRAMMAR:
         raise InvalidRequest(
             f"The grammar has {len(source)} characters when it is written out; the most is "
             f"{MAX_GRAMMAR}. Use a smaller schema."
         )
     engine = deep.call(LLMatcher, tokens.engine, source, log_level=0, limits=_limits())
-    if engine.is_error():
-        for schema in writer.schemas:
+    return _Written(engine, writer.schemas, len(source))
+
+
+def _check(written: _Written, *, is_lark: bool) -> None:
+    """Refuse what the engine has not taken, and what would fail at once.
+
+    With `is_lark` its places are those of what the client sent.
+    """
+    if written.engine.is_error():
+        for schema in written.schemas:
             _try(schema)
-        raise InvalidRequest(f"The constraint can't be enforced: {brief(engine.get_error())}")
-    _check_start(engine.deep_copy())
-    return engine
+        why = brief(written.engine.get_error())
+        if is_lark and not written.schemas:
+            place = _PLACE.sub(r"in line \1, column \2, ", why, count=1)
+            raise InvalidRequest(f"The grammar can't be taken as Lark: {place}")
+        raise InvalidRequest(f"The constraint can't be enforced: {why}")
+    _check_start(written.engine.deep_copy())
 
 
 def _check_start(probe: LLMatcher) -> None:
@@ -231,6 +263,11 @@ def _check_start(probe: LLMatcher) -> None:
     if len(forced) >= _LONG:
         probe.consume_tokens(forced)
         probe.compute_bitmask()
+    if _NOTHING in probe.get_error():
+        raise InvalidRequest(
+            "No text satisfies the constraint. Is there a way out of its recursion, and something "
+            "that its patterns match?"
+        )
     if probe.is_error():
         raise InvalidRequest(
             f"The constraint is too complex, or nothing that satisfies it has an end: "
@@ -257,7 +294,7 @@ def _try(lowered: Lowered) -> None:
 
 
 def _error(schema: Schema) -> str:
-    source = f"start: %json {schema_text(Lowered(schema), whitespace=False)}\n"
+    source = f"start: %json {schema_text(schema, whitespace=False)}\n"
     error = deep.call(LLMatcher.validate_grammar, source, limits=_limits())
     return "" if error.startswith("WARNING") else error.rpartition("schema: ")[2]
 

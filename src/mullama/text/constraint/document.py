@@ -24,6 +24,8 @@ class Document:
         self._resources: dict[str, Any] = {"": root}
         self._anchors: dict[str, Any] = {}
         self.base = self.base_of(root, "")
+        draft = root.get("$schema") if isinstance(root, dict) else None
+        self.is_old = isinstance(draft, str) and "draft-0" in draft
         self._index(root, "")
 
     def base_of(self, node: Any, base: str) -> str:

@@ -70,7 +70,7 @@ Expr = Chars | Seq | Alt | Repeat | Ref | TokenRef
 
 
 def parse(source: str) -> dict[str, Expr]:
-    """The rules by name. Raises InvalidRequest, with the line, for what is not GBNF."""
+    """The rules by name. Raises InvalidRequest, with line and column, for what is not GBNF."""
     if len(source) > MAX_LENGTH:
         raise InvalidRequest(f"The grammar has {len(source)} characters; the most is {MAX_LENGTH}.")
     return _Parser(source).parse()
@@ -96,6 +96,7 @@ class _Parser:
     text: str
     pos: int = 0
     depth: int = 0
+    opened: int = 0  # where the literal or class that is being read begins
     rules: dict[str, Expr] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)  # where a name is first referred to
 
@@ -104,7 +105,10 @@ class _Parser:
         while self.pos < len(self.text):
             self._rule()
         if "root" not in self.rules:
-            raise InvalidRequest("The grammar has no rule 'root', where it would begin.")
+            known = ", ".join([*self.rules][:5]) or "none"
+            raise InvalidRequest(
+                f"The grammar has no rule 'root', where it would begin. Its rules are: {known}."
+            )
         for name, pos in self.used.items():
             if name not in self.rules:
                 self.pos = pos
@@ -175,6 +179,7 @@ class _Parser:
         return Ref(name)
 
     def _literal(self) -> Expr:
+        self.opened = self.pos
         self.pos += 1
         found = []
         while not self._take('"'):
@@ -183,6 +188,7 @@ class _Parser:
         return found[0] if len(found) == 1 else Seq(tuple(found))
 
     def _class(self) -> Expr:
+        self.opened = self.pos
         self.pos += 1
         negated = self._take("^")
         ranges = []
@@ -199,6 +205,7 @@ class _Parser:
         return chars(ranges, negated=negated)
 
     def _group(self) -> Expr:
+        start = self.pos
         self.pos += 1
         self.depth += 1
         if self.depth > MAX_DEPTH:
@@ -206,6 +213,7 @@ class _Parser:
         self._space(newlines=True)
         inner = self._alternatives(nested=True)
         if not self._take(")"):
+            self.pos = start
             raise self._error("a '(' is never closed")
         self.depth -= 1
         return inner
@@ -252,6 +260,7 @@ class _Parser:
 
     def _char(self) -> int:
         if self.pos >= len(self.text):
+            self.pos = self.opened
             raise self._error("a literal or class of characters is never closed")
         char = self.text[self.pos]
         self.pos += 1
@@ -298,7 +307,8 @@ class _Parser:
 
     def _error(self, what: str) -> InvalidRequest:
         line = self.text.count("\n", 0, self.pos) + 1
-        return InvalidRequest(f"The grammar is not GBNF: in line {line}, {what}.")
+        column = self.pos - self.text.rfind("\n", 0, self.pos)
+        return InvalidRequest(f"The grammar is not GBNF: in line {line}, column {column}, {what}.")
 
 
 def _is_word(char: str) -> bool:

@@ -23,9 +23,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mullama.errors import InvalidRequest
+from mullama.text.constraint.logic import Schema
 from mullama.text.constraint.regex import literal, translate
 from mullama.text.constraint.regex_parse import RegexError
 from mullama.text.constraint.schema import Lowered
+from mullama.text.constraint.sharing import shared
 from mullama.types import Token
 
 MAX_SPACE = 40  # characters of white space in a row
@@ -152,11 +154,14 @@ Part = (
 class Writer:
     """Writes one grammar.
 
-    `split` finds the special tokens that a text names; `lower` gives a JSON part's schema.
+    `split` finds the special tokens that a text names; `lower` gives a JSON part's schema. With
+    `share` equal parts of a schema are written once, which the engine may refuse where one of them
+    can't be satisfied.
     """
 
     split: Callable[[str], list[str | Token]]
     lower: Callable[[Json], Lowered]
+    share: bool = True
     schemas: list[Lowered] = field(default_factory=list)  # that were written
     _rules: dict[Part, str] = field(default_factory=dict)  # equal parts share a rule
     _lines: list[str] = field(default_factory=list)
@@ -246,7 +251,8 @@ class Writer:
     def _json(self, part: Json) -> str:
         lowered = self.lower(part)
         self.schemas.append(lowered)
-        return schema_text(lowered, whitespace=part.whitespace)
+        schema = shared(lowered.schema) if self.share else lowered.schema
+        return schema_text(schema, whitespace=part.whitespace)
 
     def _embedded(self, source: str) -> str:
         """A client's grammar, with the schemas in it lowered as all others are."""
@@ -272,9 +278,10 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def schema_text(lowered: Lowered, *, whitespace: bool) -> str:
+def schema_text(schema: Schema, *, whitespace: bool) -> str:
     """A lowered schema as JSON text, with the engine's own options."""
-    schema = lowered.schema if isinstance(lowered.schema, dict) else {"allOf": [lowered.schema]}
+    if not isinstance(schema, dict):
+        schema = {"allOf": [schema]}
     options: dict[str, str | bool] = {
         "whitespace_flexible": whitespace,
         "json_allowed_escapes": 'nrbtf\\"',

@@ -28,6 +28,8 @@ _EVALUATE = frozenset(
 def _items(walk: Walk, node: dict[str, Any], made: Made, place: Place) -> None:
     if isinstance(node["items"], list):  # a tuple, up to draft 2019-09
         _tuple(walk, node["items"], made, place.at("items"))
+        if not walk.is_old:
+            made.inexact()
     else:
         made.plain["items"] = walk.schema(node["items"], place.at("items"))
 

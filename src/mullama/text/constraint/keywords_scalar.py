@@ -8,10 +8,11 @@ small, as it multiplies them in 32 bits and follows every remainder while it com
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from mullama.text.constraint.formats import FORMATS, whole_pattern
+from mullama.text.constraint.logic import INEXACT
 from mullama.text.constraint.regex import translate
 from mullama.text.constraint.regex_parse import RegexError
 from mullama.text.constraint.walk import (
@@ -26,6 +27,8 @@ from mullama.text.constraint.walk import (
 )
 
 _MAX_INTEGER = 2**63 - 1024  # the largest that a float and 64 bits can both say
+_OPEN_ENDED = 10**18  # from here on the engine wants the other bound of an integer, too
+_DIGITS, _MAX_POWER = 15, 22  # of a number that the engine reads exactly
 _MAX_DECIMALS = 4
 _MAX_REMAINDERS = 2_000  # that a number's digits are followed through, for all divisors at once
 
@@ -39,10 +42,15 @@ def _bound(keyword: str, direction: int) -> Handler:
             plain = keyword.replace("exclusiveM", "m")
             if value and plain in made.plain:
                 made.plain[keyword] = made.plain.pop(plain)
+            if not walk.is_old:
+                made.inexact()
             return
         made.plain[keyword] = _inwards(number(value), direction)
         if made.plain[keyword] != value:
             made.inexact()
+        if made.plain[keyword] * direction >= _OPEN_ENDED and "integer" in made.types:
+            other = "maximum" if direction > 0 else "minimum"
+            made.plain.setdefault(other, direction * _MAX_INTEGER)
 
     return handle
 
@@ -53,12 +61,32 @@ def _inwards(value: float, direction: int) -> float:
         raise Unsupported(f"no number beyond {direction * _MAX_INTEGER} can be written")
     if abs(value) > _MAX_INTEGER:
         return -direction * _MAX_INTEGER
+    if isinstance(value, float):
+        return value if is_sayable(value) else _rounded(value, direction)
     near = float(value)
     if near == value:
         return value
     if (near - value) * direction < 0:
         near = math.nextafter(near, direction * math.inf)
     return int(near)
+
+
+def is_sayable(value: float) -> bool:
+    """Whether the engine reads these digits as this very number, and not as its neighbour.
+
+    It multiplies or divides the digits by a power of ten, which is only exact where both are.
+    """
+    _, digits, exponent = Decimal(repr(value)).as_tuple()
+    assert isinstance(exponent, int)
+    return int("".join(map(str, digits))) <= 2**53 and abs(exponent) <= _MAX_POWER
+
+
+def _rounded(value: float, direction: int) -> float:
+    """The next number inside the range with fewer digits."""
+    rounding = ROUND_CEILING if direction > 0 else ROUND_FLOOR
+    exact = Decimal(repr(value))
+    place = max(exact.adjusted() - _DIGITS + 1, -_MAX_POWER)
+    return float(exact.quantize(Decimal((0, (1,), place)), rounding))
 
 
 def _multiple_of(walk: Walk, node: dict[str, Any], made: Made, place: Place) -> None:
@@ -72,6 +100,10 @@ def _multiple_of(walk: Walk, node: dict[str, Any], made: Made, place: Place) -> 
         raise Unsupported("it is too large, also together with the schema's other divisors")
     walk.divisors.add(divisor)
     made.plain["multipleOf"] = float(divisor) if decimals else int(divisor)
+    # So that the engine knows in time which digits can still end in a multiple.
+    for bound, limit in (("inimum", -_MAX_INTEGER), ("aximum", _MAX_INTEGER)):
+        if f"m{bound}" not in made.plain and f"exclusiveM{bound}" not in made.plain:
+            made.plain[f"m{bound}"] = limit
 
 
 def _decimals(divisor: Decimal) -> int:
@@ -108,9 +140,13 @@ def exact(value: Any) -> Any:
         return [exact(inner) for inner in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         known = number(value)
-        if abs(known) > _MAX_INTEGER or float(known) != known:
+        if abs(known) > _MAX_INTEGER or float(known) != known or not _is_exact(known):
             raise Unsupported(f"{value} has too many digits")
     return value
+
+
+def _is_exact(value: float) -> bool:
+    return isinstance(value, int) or is_sayable(value)
 
 
 def patterns(pattern: Any) -> tuple[str, ...]:
@@ -131,13 +167,13 @@ def _pattern(walk: Walk, node: dict[str, Any], made: Made, place: Place) -> None
         _hold(made, pattern)
 
 
-def _hold(made: Made, pattern: str) -> None:
+def _hold(made: Made, pattern: str, *, exact: bool = True) -> None:
     if "pattern" not in made.plain:
         made.plain["pattern"] = pattern
         return
     # A part need not speak of types that the schema has ruled out.
-    kind = {"type": made.plain["type"]} if "type" in made.plain else {}
-    made.parts.append({**kind, "pattern": pattern})
+    part = {"type": made.plain["type"]} if "type" in made.plain else {}
+    made.parts.append({**part, "pattern": pattern, **({} if exact else {INEXACT: True})})
 
 
 def _format(walk: Walk, node: dict[str, Any], made: Made, place: Place) -> None:
@@ -147,7 +183,7 @@ def _format(walk: Walk, node: dict[str, Any], made: Made, place: Place) -> None:
         raise Unsupported(f"the format {name!r} is not known")
     made.inexact()
     if known.pattern and "string" in made.types:
-        _hold(made, whole_pattern(name))
+        _hold(made, whole_pattern(name), exact=False)
     if known.max_length:
         longest = made.plain.get("maxLength", known.max_length)
         made.plain["maxLength"] = min(longest, known.max_length)

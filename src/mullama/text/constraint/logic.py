@@ -1,10 +1,10 @@
-"""What follows from a lowered schema: its complement, and whether two exclude each other.
+"""What follows from a lowered schema: its values, and whether two schemas exclude each other.
 
-The grammar engine has neither `not` nor `oneOf` nor `if`; with complements and proofs of
-disjointness they become `anyOf`, exactly. Both work on what `schema` lowers to (few keywords, in
-one spelling), and both know when they don't know: a complement that can't be written raises
-NoComplement, and what can't be proved disjoint is not. Nothing is concluded from a schema that
-carries the mark INEXACT: it was lowered to less, or more, than was meant.
+The grammar engine has no `oneOf`; where its options exclude each other it is `anyOf`. Proofs work
+on what `schema` lowers to (few keywords, in one spelling), and know when they don't know: what
+can't be proved disjoint is not. Nothing but the type counts of what carries the mark INEXACT: it
+was lowered to less, or more, than was meant. `complement` has what else `oneOf`, `not` and `if`
+need.
 
 Values are compared as JSON Schema does: 1 and 1.0 are equal, 1 and true are not. The work of one
 document is bounded by a budget, as choices within choices multiply.
@@ -17,27 +17,25 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mullama.text.constraint.regex import anything_but
+from mullama.text.constraint.overlap import no_text
 
 Schema = bool | dict[str, Any]
 
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 ALL = frozenset(TYPES) - {"integer"}  # every integer is a number
+_ONLY = {name: frozenset([name]) for name in TYPES}
 INEXACT = "x-inexact"  # a keyword that the engine does not know, and so ignores
 
-_MAX_BRANCHES = 64  # of one complement
-_MAX_TEXT = 500  # characters of the strings that a text must differ from
 _INFINITE = float("inf")
-
-
-class NoComplement(ValueError):
-    """The engine's keywords can't say what this schema excludes."""
+_TEXTS = 500  # schemas that a look at patterns counts as
 
 
 def types_of(schema: dict[str, Any]) -> frozenset[str]:
     """The types that a schema's own `type` admits."""
-    given = schema.get("type", list(ALL))
-    return frozenset([given] if isinstance(given, str) else given)
+    given = schema.get("type")
+    if given is None:
+        return ALL
+    return _ONLY[given] if isinstance(given, str) else frozenset(given)
 
 
 def type_of(value: Any) -> str:
@@ -91,11 +89,13 @@ def both(parts: Iterable[Schema]) -> Schema:
 class Logic:
     """Conclusions about the lowered schemas of one document.
 
-    `resolve` gives the target of a `$ref`, None while that is not known (in a circle). `budget`
-    is how many schemas may still be looked at.
+    `resolve` gives the target of a `$ref`, None while that is being lowered (in a circle); `sketch`
+    gives some of what the target asks for even then. `budget` is how many schemas may still be
+    looked at.
     """
 
     resolve: Callable[[str], Schema | None]
+    sketch: Callable[[str], Schema]
     budget: int
 
     def disjoint(self, a: Schema, b: Schema) -> bool:
@@ -119,35 +119,25 @@ class Logic:
             found = self.values(part)
             if found is not None:
                 return found
+        if INEXACT in schema:
+            return None
         options = [self.values(option) for option in schema.get("anyOf", ())]
         known = [found for found in options if found is not None]
         if not options or len(known) < len(options):
             return None
         return [value for found in known for value in found]
 
-    def complement(self, schema: Schema) -> Schema:
-        """The schema of exactly the instances that `schema` rejects. Raises NoComplement."""
-        if isinstance(schema, bool):
-            return not schema
-        self.budget -= 1
-        options: list[Schema] = []
-        for keyword, value in schema.items():
-            if keyword not in _COMPLEMENTS or self.budget < 0:
-                raise NoComplement
-            options += _COMPLEMENTS[keyword](value, self)
-            if len(options) > _MAX_BRANCHES:
-                raise NoComplement
-        return either(options)
-
     def _parts(self, schema: dict[str, Any]) -> Iterator[Schema]:
         """The schemas that hold beside its own keywords."""
         yield from schema.get("allOf") or ()
         if "$ref" in schema:
             target = self.resolve(schema["$ref"])
-            yield True if target is None else target
+            yield self.sketch(schema["$ref"]) if target is None else target
 
     def _parts_disjoint(self, a: dict[str, Any], b: dict[str, Any]) -> bool:
         """By what `a` consists of: one part of a conjunction suffices, a choice needs all."""
+        if INEXACT in a:
+            return False
         if any(self.disjoint(part, b) for part in self._parts(a)):
             return True
         options = a.get("anyOf") or []
@@ -163,10 +153,34 @@ class Logic:
         if mine is not None and theirs is not None:
             return not {same(v) for v in mine} & {same(v) for v in theirs}
         if mine is not None:
-            return all(_excluded(value, b) for value in mine)
+            return self._all_excluded(mine, b)
         if theirs is not None:
-            return all(_excluded(value, a) for value in theirs)
+            return self._all_excluded(theirs, a)
         return all(_WAYS[name](a, b, self) for name in common)
+
+    def _all_excluded(self, values: list[Any], schema: dict[str, Any]) -> bool:
+        """Whether `schema` admits none of the values."""
+        left = [value for value in values if not _excluded(value, schema)]
+        texts = [value for value in left if isinstance(value, str)]
+        if "pattern" not in schema or len(texts) < len(left):
+            return not left
+        return not left or self.no_text({"type": "string", "enum": texts}, schema)
+
+    def no_text(self, *schemas: dict[str, Any]) -> bool:
+        """Whether no string satisfies all of these, by their own keywords."""
+        self.budget -= _TEXTS
+        return self.budget >= 0 and no_text(*schemas)
+
+    def properties(self, schema: Schema) -> dict[str, Schema]:
+        """What objects that satisfy `schema` have in their properties, as far as it names them."""
+        self.budget -= 1
+        if not isinstance(schema, dict) or self.budget < 0:
+            return {}
+        found: dict[str, Schema] = dict(schema.get("properties", ()))
+        for part in self._parts(schema):
+            for name, one in self.properties(part).items():
+                found[name] = both([found[name], one]) if name in found else one
+        return found
 
 
 def _has_type(value: Any, types: frozenset[str]) -> bool:
@@ -237,6 +251,28 @@ def _lengths(noun: str) -> Callable[[dict[str, Any], dict[str, Any], Logic], boo
     return check
 
 
+def _strings(a: dict[str, Any], b: dict[str, Any], logic: Logic) -> bool:
+    if _lengths("Length")(a, b, logic):
+        return True
+    return ("pattern" in a or "pattern" in b) and logic.no_text(a, b)
+
+
+def _arrays(a: dict[str, Any], b: dict[str, Any], logic: Logic) -> bool:
+    """By their lengths, or by an item that both must have."""
+    if _lengths("Items")(a, b, logic):
+        return True
+    n_sure = max(a.get("minItems", 0), b.get("minItems", 0))
+    n_places = max(len(a.get("prefixItems", ())), len(b.get("prefixItems", ()))) + 1
+    places = range(min(n_sure, n_places))
+    return any(logic.disjoint(_item(a, place), _item(b, place)) for place in places)
+
+
+def _item(schema: dict[str, Any], place: int) -> Schema:
+    first: list[Schema] = schema.get("prefixItems", [])
+    rest: Schema = schema.get("items", True)
+    return first[place] if place < len(first) else rest
+
+
 def _objects(a: dict[str, Any], b: dict[str, Any], logic: Logic) -> bool:
     """Some property that one of them requires can't be right for both."""
     return any(
@@ -264,110 +300,7 @@ _WAYS: dict[str, Callable[[dict[str, Any], dict[str, Any], Logic], bool]] = {
     "boolean": _never,
     "integer": _numbers,
     "number": _numbers,
-    "string": _lengths("Length"),
-    "array": _lengths("Items"),
+    "string": _strings,
+    "array": _arrays,
     "object": _objects,
-}
-
-# ---------------------------------------------------------------------------------- complement
-
-_Complement = Callable[[Any, Logic], Iterable[Schema]]
-
-
-def _not_type(value: Any, _: Logic) -> Iterator[Schema]:
-    types = {value} if isinstance(value, str) else set(value)
-    if "integer" in types and "number" not in types:
-        raise NoComplement  # a number with a fraction has no keyword
-    rest = sorted(ALL - types)
-    if rest:
-        yield {"type": rest}
-
-
-def _not_enum(values: list[Any], _: Logic) -> Iterator[Schema]:
-    kinds = {type_of(value) for value in values}
-    if kinds & {"array", "object"}:
-        raise NoComplement
-    yield {"type": ["array", "object"]}
-    if "null" not in kinds:
-        yield {"type": "null"}
-    flags = [flag for flag in (False, True) if not any(value is flag for value in values)]
-    if flags:
-        yield {"enum": flags}
-    texts = {value for value in values if isinstance(value, str)}
-    if sum(map(len, texts)) > _MAX_TEXT:
-        raise NoComplement
-    yield {"type": "string", **({"pattern": f"^(?:{anything_but(texts)})$"} if texts else {})}
-    yield from _gaps(sorted({v for v in values if type_of(v) in ("integer", "number")}))
-
-
-def _gaps(numbers: list[float]) -> Iterator[Schema]:
-    """The numbers that are none of `numbers`, which are sorted."""
-    for low, high in zip([None, *numbers], [*numbers, None], strict=True):
-        gap: dict[str, Any] = {"type": "number"}
-        if low is not None:
-            gap["exclusiveMinimum"] = low
-        if high is not None:
-            gap["exclusiveMaximum"] = high
-        yield gap
-
-
-def _flip(kind: str, keyword: str, shift: int = 0) -> _Complement:
-    def flipped(value: Any, _: Logic) -> Iterator[Schema]:
-        if value + shift >= 0 or kind == "number":
-            yield {"type": kind, keyword: value + shift}
-
-    return flipped
-
-
-def _not_required(names: list[str], _: Logic) -> Iterator[Schema]:
-    for name in names:
-        yield {"type": "object", "properties": {name: False}}
-
-
-def _not_properties(properties: dict[str, Schema], logic: Logic) -> Iterator[Schema]:
-    for name, schema in properties.items():
-        opposite = logic.complement(schema)
-        if opposite is not False:
-            yield {"type": "object", "required": [name], "properties": {name: opposite}}
-
-
-def _not_any(options: list[Schema], logic: Logic) -> Iterator[Schema]:
-    yield both([logic.complement(option) for option in options])
-
-
-def _not_all(parts: list[Schema], logic: Logic) -> Iterator[Schema]:
-    yield from map(logic.complement, parts)
-
-
-def _not_target(ref: str, logic: Logic) -> Iterator[Schema]:
-    target = logic.resolve(ref)
-    if target is None:
-        raise NoComplement
-    yield logic.complement(target)
-
-
-def _only_open(value: Any, _: Logic) -> Iterable[Schema]:
-    if value is True or value == {}:
-        return ()
-    raise NoComplement
-
-
-_COMPLEMENTS: dict[str, _Complement] = {
-    "type": _not_type,
-    "enum": _not_enum,
-    "minimum": _flip("number", "exclusiveMaximum"),
-    "maximum": _flip("number", "exclusiveMinimum"),
-    "exclusiveMinimum": _flip("number", "maximum"),
-    "exclusiveMaximum": _flip("number", "minimum"),
-    "minLength": _flip("string", "maxLength", -1),
-    "maxLength": _flip("string", "minLength", 1),
-    "minItems": _flip("array", "maxItems", -1),
-    "maxItems": _flip("array", "minItems", 1),
-    "required": _not_required,
-    "properties": _not_properties,
-    "additionalProperties": _only_open,
-    "items": _only_open,
-    "anyOf": _not_any,
-    "allOf": _not_all,
-    "$ref": _not_target,
 }

@@ -15,8 +15,9 @@ Keywords that only describe (`title`, `default`, `contentEncoding`, names that n
 nothing, in JSON Schema's own words, and are dropped.
 
 All of drafts 4 to 2020-12 is read, in all spellings at once; a `$ref` may have siblings in each,
-which hold, too. Nothing here knows grammars or tokens. `walk` has the mechanics, `keywords_*` say
-what becomes of each keyword, `logic` has complements and proofs of disjointness.
+which hold, too. Readers of another draft pass some of them over: so they are enforced, and nothing
+is concluded from them. Nothing here knows grammars or tokens. `walk` has the mechanics,
+`keywords_*` say what becomes of each keyword, `logic` has proofs, `complement` complements.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from mullama.text.constraint.keywords_any import FOR_ANY
 from mullama.text.constraint.keywords_array import FOR_ARRAYS
 from mullama.text.constraint.keywords_object import FOR_OBJECTS
 from mullama.text.constraint.keywords_scalar import FOR_BOTH, FOR_NUMBERS, FOR_STRINGS
-from mullama.text.constraint.logic import TYPES, Schema
+from mullama.text.constraint.logic import INEXACT, TYPES, Schema
 from mullama.text.constraint.walk import Place, Tables, Walk
 
 MAX_NESTING = 120  # brackets within brackets of the document, values in enums included
@@ -48,6 +49,7 @@ _TABLES: Tables = (
     (frozenset(TYPES), FOR_ANY),
 )
 
+_NAMED = frozenset({"properties", "patternProperties", "$defs"})
 ASSERTIONS = frozenset(keyword for _, table in _TABLES for keyword in table) | {
     # read by those whose meaning they change
     *("type", "minContains", "maxContains", "then", "else"),
@@ -90,7 +92,22 @@ def lower(schema: Any, *, strict: bool, param: str | None = None) -> Lowered:
             "The schema grows too large when its conditions are written out. Use anyOf instead of "
             "oneOf, not and if."
         )
-    return Lowered(root, tuple(dict.fromkeys(walk.loosened)))
+    return Lowered(_unmarked(root), tuple(dict.fromkeys(walk.loosened)))
+
+
+def _unmarked(schema: Any) -> Any:
+    """Without the marks of `logic`: beside references, they would be keywords to the engine."""
+    if isinstance(schema, list):
+        return list(map(_unmarked, schema))
+    if not isinstance(schema, dict):
+        return schema
+    made: dict[str, Any] = {}
+    for keyword, value in schema.items():
+        if keyword in _NAMED:
+            made[keyword] = {name: _unmarked(one) for name, one in value.items()}
+        elif keyword != INEXACT:
+            made[keyword] = value if keyword == "enum" else _unmarked(value)
+    return made
 
 
 def _count(value: Any, most: int) -> int | None:

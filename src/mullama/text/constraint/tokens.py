@@ -114,6 +114,27 @@ class Tokens:
         return self._by_size[at:]
 
     @cached_property
+    def digits(self) -> list[tuple[int, bytes, Token]]:
+        """The tokens that begin with digits: how many, which, the token; the fewest first."""
+        found = (
+            (piece[: len(piece) - len(piece.lstrip(b"0123456789"))], token)
+            for token, piece in enumerate(self.pieces)
+            if piece[:1].isdigit()
+        )
+        return sorted((len(digits), digits, token) for digits, token in found)
+
+    @cached_property
+    def single_digits(self) -> tuple[Token, ...]:
+        """The tokens that are one digit."""
+        return tuple(token for n, _, token in self.digits if n == len(self.pieces[token]) == 1)
+
+    @cached_property
+    def only_in_strings(self) -> tuple[Token, ...]:
+        """Tokens that may follow digits in a JSON string, and never in a number."""
+        wanted = (b'"', b"a", b"x", b"_")
+        return tuple(token for token, piece in enumerate(self.pieces) if piece in wanted)
+
+    @cached_property
     def _by_size(self) -> list[Token]:
         return sorted(range(self.n_tokens), key=lambda token: len(self.pieces[token]))
 

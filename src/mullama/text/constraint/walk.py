@@ -44,7 +44,7 @@ class Place:
                 path += f"[{word}]"
             else:
                 path += f".{word}" if word.isidentifier() else f"[{word!r}]"
-        return replace(self, path=path, depth=self.depth + 1)
+        return Place(path, self.base, self.depth + 1)
 
 
 class Unsupported(Exception):
@@ -73,6 +73,13 @@ class Made:
         return types_of(self.plain)
 
 
+# Keywords that only some drafts have: readers of others pass them over.
+_NEW = frozenset(
+    {"prefixItems", "dependentRequired", "dependentSchemas", "unevaluatedItems"}
+    | {"unevaluatedProperties", "$ref"}  # a reference had no siblings
+)
+_OLD = frozenset({"dependencies", "additionalItems"})
+
 Handler = Callable[["Walk", dict[str, Any], Made, Place], None]
 Tables = Iterable[tuple[frozenset[str], Mapping[str, Handler]]]  # the types that they speak of
 
@@ -89,14 +96,20 @@ class Walk:
     loosened: list[str] = field(default_factory=list)
     divisors: set[Decimal] = field(default_factory=set)
     logic: Logic = field(init=False)
+    is_old: bool = field(init=False)  # by its own word of a draft before 2019-09
     _names: dict[str, str] = field(default_factory=dict)  # absolute URI -> name in $defs
     _pending: dict[str, tuple[Any, Place]] = field(default_factory=dict)
+    _given: dict[str, Any] = field(default_factory=dict)  # what a name in $defs was, as sent
+    _requiring: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     _patterns: dict[str, str] = field(default_factory=dict)  # schema -> name in $defs
+    _foreign: frozenset[str] = frozenset()
     _n_schemas: int = 0
     _n_values: int = 0
 
     def __post_init__(self) -> None:
-        self.logic = Logic(self.resolve, MAX_LOGIC)
+        self.logic = Logic(self.resolve, self._sketch, MAX_LOGIC)
+        self.is_old = self.document.is_old
+        self._foreign = _NEW if self.is_old else _OLD
 
     def schema(self, node: Any, place: Place) -> Schema:
         """The lowered form of one schema and all below it."""
@@ -110,11 +123,14 @@ class Walk:
                 f"The schema is too large, at {place.path}: the most is {MAX_DEPTH} levels and "
                 f"{MAX_SCHEMAS} subschemas."
             )
-        place = replace(place, base=self.document.base_of(node, place.base))
+        base = self.document.base_of(node, place.base)
+        if base != place.base:
+            place = replace(place, base=base)
         made = Made()
         self._read_type(node, made, place)
+        admitted = made.types
         for types, table in self.tables:
-            if made.types & types:
+            if admitted & types:
                 self._read(table, node, made, place)
         return self._shared(made.schema())
 
@@ -122,6 +138,8 @@ class Walk:
         """Lower every schema that a reference has asked for."""
         while self._pending:
             self.resolve(next(iter(self._pending)))
+        for (target, names), name in self._requiring.items():
+            self.definitions[name] = with_required(self.definitions[target], names)
 
     def refer(self, ref: Any, place: Place) -> str:
         """The reference to write for `ref`, whose target will be lowered."""
@@ -135,6 +153,7 @@ class Walk:
             name = self._names[uri] = f"#/$defs/d{len(self._names)}"
             words = uri.partition("#")[2].split("/")
             self._pending[name] = (node, Place("$", base).at(*filter(None, words)))
+            self._given[name] = node
         return self._names[uri]
 
     def resolve(self, name: str) -> Schema | None:
@@ -146,6 +165,15 @@ class Walk:
             )
         return self.definitions.get(name.removeprefix("#/$defs/"))
 
+    def require(self, schema: Schema, names: list[str]) -> Schema:
+        """An object that `schema` admits and that has these properties."""
+        if not isinstance(schema, dict) or schema.keys() != {"$ref"}:
+            return with_required(schema, names)
+        # A reference with others beside it would be merged, which can't be done in a circle.
+        target = schema["$ref"].removeprefix("#/$defs/")
+        name = self._requiring.setdefault((target, tuple(names)), f"r{len(self._requiring)}")
+        return {"$ref": f"#/$defs/{name}"}
+
     def count_values(self, values: list[Any]) -> None:
         """More values of enums; lists and objects cost the engine far more than others."""
         for value in values:
@@ -155,6 +183,10 @@ class Walk:
                 f"The schema has more than {MAX_VALUES} enum values, of which a list or an object "
                 f"counts as {_STRUCTURED}."
             )
+
+    def _sketch(self, name: str) -> Schema:
+        """Some of what the target of a reference asks for, while it is being lowered."""
+        return sketch(self._given.get(name, True))
 
     def _shared(self, schema: Schema) -> Schema:
         """A reference, if `schema` is a long pattern: then the engine compiles it once."""
@@ -172,15 +204,16 @@ class Walk:
         return InvalidRequest(message, param=self.param)
 
     def _read_type(self, node: dict[str, Any], made: Made, place: Place) -> None:
+        if "type" not in node:
+            return
         with self._keyword("type", made, place):
-            given = node.get("type", [])
+            given = node["type"]
             types = [given] if isinstance(given, str) else given
             if not isinstance(types, list) or not {*map(str, types)} <= {*TYPES}:
                 raise Unsupported(f"a type is one of {', '.join(TYPES)}")
-            if "type" in node and not types:
+            if not types:
                 raise Unsupported("it is empty")
-            if types:
-                made.plain["type"] = types[0] if len(types) == 1 else types
+            made.plain["type"] = types[0] if len(types) == 1 else types
 
     def _read(
         self, table: Mapping[str, Handler], node: dict[str, Any], made: Made, place: Place
@@ -189,6 +222,8 @@ class Walk:
             if keyword in node:
                 with self._keyword(keyword, made, place):
                     handle(self, node, made, place)
+                    if keyword in self._foreign:
+                        made.inexact()
 
     @contextmanager
     def _keyword(self, keyword: str, made: Made, place: Place) -> Iterator[None]:
@@ -203,6 +238,39 @@ class Walk:
                 ) from None
             made.inexact()
             self.loosened.append(f"{place.path}: {keyword}")
+
+
+def with_required(schema: Schema, names: Iterable[str]) -> Schema:
+    """The objects that `schema` admits and that have these properties."""
+    wanted = {"type": "object", "required": [*names]}
+    if not isinstance(schema, dict) or schema.keys() & {"$ref", "anyOf", "enum"}:
+        return both([schema, wanted])
+    if "object" not in types_of(schema):
+        return False
+    required = [*schema.get("required", ()), *wanted["required"]]
+    return {**schema, "type": "object", "required": list(dict.fromkeys(required))}
+
+
+def sketch(node: Any, depth: int = 2) -> Schema:
+    """A lowered schema that asks for no more than `node`: types, constants, objects of them."""
+    if not isinstance(node, dict) or not depth or "$ref" in node:
+        return node if isinstance(node, bool) else True
+    made: dict[str, Any] = {}
+    given = node.get("type")
+    types = given if isinstance(given, list) else [given]
+    if types and all(isinstance(one, str) and one in TYPES for one in types):
+        made["type"] = given
+    if isinstance(node.get("enum"), list):
+        made["enum"] = node["enum"]
+    if "const" in node:
+        made["enum"] = [node["const"]]
+    if isinstance(node.get("properties"), dict):
+        inner = node["properties"].items()
+        made["properties"] = {name: sketch(one, depth - 1) for name, one in inner}
+    required = node.get("required")
+    if isinstance(required, list) and all(isinstance(name, str) for name in required):
+        made["required"] = required
+    return made
 
 
 # ----------------------------------------------------------------------------- values of keywords
