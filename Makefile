@@ -19,7 +19,7 @@ export UV_HTTP_TIMEOUT ?= 180
 help:
 	@echo "make serve [MODEL=path.gguf] [HOST=127.0.0.1] [PORT=8080] [ARGS='--parallel 8']"
 	@echo "make test     lint, types and the whole test suite (ARGS='tests/engine -x' for a part)"
-	@echo "make docs     write the pages that are derived from code; the tests check that they are"
+	@echo "make docs     write what the pages derive, from code and from answers; the tests check it"
 	@echo "make tiny     train the small model from scratch (two cores: under two hours); goes on where it was"
 	@echo "make lint | types | bench | lock | clean"
 
@@ -60,6 +60,7 @@ types: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/pytest --quiet --write-answers tests/test_pages.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)

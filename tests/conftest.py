@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.rank_models import write_encoder
+
 # The same examples in every run where luck must not decide, other ones on a developer's machine.
 # No example is timed anywhere: the machine may be busy.
 settings.register_profile(
@@ -33,6 +35,14 @@ def shared(name: str) -> Path:
     return path
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-answers",
+        action="store_true",
+        help="Write what the pages' examples answer into the pages, instead of comparing it.",
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
     """A shell starts what runs in the background with Ctrl-C ignored, and children inherit that."""
@@ -50,6 +60,13 @@ def tiny_model() -> Path:
 def minilm_model() -> Path:
     """all-MiniLM-L6-v2: a real embedding model (BERT, 384 components)."""
     return shared("minilm/all-minilm-l6-v2.f16.gguf")
+
+
+@pytest.fixture(scope="session")
+def embed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedding model, for tests that don't look at its numbers: MiniLM if it is there."""
+    path = SHARED / "minilm" / "all-minilm-l6-v2.f16.gguf"
+    return path if path.exists() else write_encoder(tmp_path_factory.mktemp("m") / "encoder.gguf")
 
 
 @pytest.fixture(scope="session")

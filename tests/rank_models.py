@@ -1,4 +1,5 @@
-"""Tiny reranking models of random weights: one that sees a pair at once, and a causal one.
+"""Tiny reranking models of random weights: one that sees a pair at once, and a causal one; and the
+first one without its head, which embeds.
 
 `bert` is RoBERTa's kind: a dense layer and an output on the first row, and a vocabulary that says
 which tokens stand around two texts. `qwen` is Qwen3's: two outputs, yes and no, on the last row,
@@ -49,8 +50,17 @@ def qwen_head() -> Weights:
 def write_bert(path: Path, *, n_outputs: int = 1, **metadata: Any) -> Path:
     """A model that scores a pair from its first row."""
     labels = {"bert.classifier.output_labels": [f"label {i}" for i in range(n_outputs)]}
+    values = {"bert.pooling_type": 4} | (labels if n_outputs > 1 else {}) | metadata
+    return _write_bert(path, values, bert_head(n_outputs))
+
+
+def write_encoder(path: Path) -> Path:
+    """A model whose vector is the mean over all rows."""
+    return _write_bert(path, {"bert.pooling_type": 1}, {})
+
+
+def _write_bert(path: Path, metadata: dict[str, Any], head: Weights) -> Path:
     values = {
-        "bert.pooling_type": 4,
         "bert.attention.head_count_kv": None,
         "bert.attention.causal": False,
         "bert.attention.layer_norm_epsilon": 1e-5,
@@ -59,14 +69,8 @@ def write_bert(path: Path, *, n_outputs: int = 1, **metadata: Any) -> Path:
         "tokenizer.ggml.add_eos_token": True,
         "tokenizer.ggml.seperator_token_id": EOS,
     }
-    weights = _bert_weights() | bert_head(n_outputs)
-    return write_model(
-        path,
-        arch="bert",
-        metadata=values | (labels if n_outputs > 1 else {}) | metadata,
-        tensors=False,
-        extra=weights,
-    )
+    weights = _bert_weights() | head
+    return write_model(path, arch="bert", metadata=values | metadata, tensors=False, extra=weights)
 
 
 def write_qwen(path: Path, **metadata: Any) -> Path:

@@ -1,8 +1,8 @@
 """`python -m recipes.tiny.evaluate MODEL`: held-out cases, greedily, through Mullama's own server.
 
 Prints a table by family and writes the same as JSON, with the wrong answers beside what was
-expected. An answer is right if the whole of it is, to the letter; a call if its name and all of its
-arguments are.
+expected, and which file it was that answered. An answer is right if the whole of it is, to the
+letter; a call if its name and all of its arguments are.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from mullama.models.header import read_header
 from recipes.tiny.cases import Answer, Case, cases, from_file
 
 _PARALLEL = 8
@@ -144,6 +146,17 @@ def evaluate(url: str, asked: Sequence[Case], temperature: float) -> dict[str, A
     }
 
 
+def identity(model: Path) -> dict[str, Any]:
+    """Which model was asked: what its header says, and what only this file has."""
+    header, data = read_header(model), model.read_bytes()
+    return {
+        "name": header.text("general.name"),
+        "version": header.text("general.version"),
+        "bytes": len(data),
+        "sha256": sha256(data).hexdigest(),
+    }
+
+
 def table(results: dict[str, Any]) -> str:
     lines = [f"{'family':18} {'n':>5} {'right':>6} {'%':>6}"]
     for family, it in results.items():
@@ -170,7 +183,9 @@ def main() -> None:
         results = evaluate(url, asked, options.temperature)
     print(table(results))
     if options.output:
-        options.output.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+        asked_of = {"model": identity(options.model), "temperature": options.temperature}
+        document = asked_of | {"families": results}
+        options.output.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
 
 
 if __name__ == "__main__":

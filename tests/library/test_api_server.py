@@ -12,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
+from mullama import Model
 from tests.library.api_server import make_app
 
 PATIENCE = 60.0
@@ -43,29 +44,35 @@ def chat(client: httpx.Client, **fields: Any) -> httpx.Response:
     return client.post("/v1/chat/completions", json=body)
 
 
-def test_health_tells_the_model_and_its_context(client: httpx.Client) -> None:
+def test_health_tells_the_model_and_its_context(client: httpx.Client, model: Model) -> None:
     health = client.get("/health").json()
     assert health["status"] == "ok"
-    assert health["model"] == "Mullama Tiny"
-    assert health["banner"] == "Mullama Tiny: 5,475,584 parameters"
+    assert health["model"] == model.name
+    assert health["banner"] == f"{model.name}: {model.n_params:,} parameters"
     assert health["architecture"] == "llama"
     assert health["context_size"] == 4096
 
 
-def test_an_answer_has_its_usage(client: httpx.Client) -> None:
+@pytest.fixture(scope="module")
+def n_tokens(model: Model) -> int:
+    """How many tokens the answer has."""
+    return len(model.tokenize(PARIS, add_bos=False))
+
+
+def test_an_answer_has_its_usage(client: httpx.Client, n_tokens: int) -> None:
     answer = chat(client).json()
     assert answer["choices"][0]["message"] == {"role": "assistant", "content": PARIS}
     usage = answer["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
-    assert usage["completion_tokens"] == 7
+    assert usage["completion_tokens"] == n_tokens
 
 
-def test_a_stream_s_chunks_are_the_answer(client: httpx.Client) -> None:
+def test_a_stream_s_chunks_are_the_answer(client: httpx.Client, n_tokens: int) -> None:
     lines = [line for line in chat(client, stream=True).text.split("\n\n") if line]
     assert lines.pop() == "data: [DONE]"
     choices = [json.loads(line.removeprefix("data: "))["choices"][0] for line in lines]
     assert "".join(choice["delta"].get("content", "") for choice in choices) == PARIS
-    assert [choice["finish_reason"] for choice in choices] == [None] * 7 + ["stop"]
+    assert [choice["finish_reason"] for choice in choices] == [None] * n_tokens + ["stop"]
 
 
 def test_several_clients_are_answered(client: httpx.Client) -> None:

@@ -257,11 +257,11 @@ def test_the_least_recently_used_goes_first(vocab: SmallVocab) -> None:
 
 @pytest.fixture(scope="module", params=["llama-spm", "phi-3", "tiny"])
 def real(
-    request: pytest.FixtureRequest, shared_data: Callable[[str], Path]
+    request: pytest.FixtureRequest, tiny_model: Path, shared_data: Callable[[str], Path]
 ) -> Iterator[LlamaVocab]:
     name = request.param
-    path = "tiny/mullama-tiny.gguf" if name == "tiny" else f"vocab/ggml-vocab-{name}.gguf"
-    with LlamaModel.load(read_info(shared_data(path)), vocab_only=True) as model:
+    path = tiny_model if name == "tiny" else shared_data(f"vocab/ggml-vocab-{name}.gguf")
+    with LlamaModel.load(read_info(path), vocab_only=True) as model:
         yield LlamaVocab(model)
 
 
