@@ -146,7 +146,7 @@ def test_text_after_a_call_alone_has_no_blank_in_front() -> None:
     [
         CALL.replace("get_time", "get_tim"),
         CALL.replace("get_time", "get_times"),
-        CALL.replace('"name"', "'name'"),
+        CALL.replace('"name"', "name"),
         CALL.replace('"arguments"', '"arg"'),
         CALL.replace('{"city": "Paris"}', '["Paris"]'),
         CALL.replace('{"city": "Paris"}', '"Paris"'),

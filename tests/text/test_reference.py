@@ -106,8 +106,10 @@ def test_the_sandbox_prints_what_plain_jinja_prints(name: str, shared_data: Data
 
 # Where we do otherwise, and why.
 OTHERWISE = {
-    "genprompt/34": "a thought can be continued where the template knows none: it is not left out",
-    "roundtrip/66": "tools are in the prompt of a template that reads them as `functions`",
+    "genprompt/34": "the reference drops the thought that it was to continue, as the template "
+    "knows none, and so answers something else without a word; here it is in the prompt, open",
+    "roundtrip/66": "the template reads tools as `functions`, which the reference never defines: "
+    "its prompt says that functions follow, and none do; here they are there",
 }
 
 

@@ -266,6 +266,20 @@ CALLS = [
             between="\n",
         ),
     ),
+    Model("name twice", chat(f'<|to|>{NAME}<|text|><run name="{NAME}">{JSON}</run>', between="\n")),
+    Model(
+        "numbered from one",
+        chat(f'<call name="{NAME}" number="{{{{ loop.index }}}}">{JSON}</call>', between="\n"),
+    ),
+    Model(
+        "typed",
+        chat(
+            f'<call name="{NAME}">'
+            "{%- for k, v in a.items() %}<arg name=\"{{ k }}\" type=\"{{ 'string' if v is string else 'boolean' if v is boolean else 'integer' if v is integer else 'number' if v is number else 'null' if v is none else 'object' if v is mapping else 'array' }}\">"
+            "{{ v if v is string else v | tojson }}</arg>{%- endfor %}</call>",
+            between="\n",
+        ),
+    ),
     Model("other brackets", chat(f"◁call▷{NAME}◁args▷{JSON}◁/call▷")),
     Model(
         "upper case",

@@ -292,8 +292,8 @@ def _finish_calls(message: Message, traits: Traits) -> None:
         text = flattened(message["content"])
         message["reasoning_content"] = _joined(message["reasoning_content"], text, "\n\n")
         message["content"] = ""
-    if traits.null_content and not message["content"]:
-        message["content"] = None
+    if traits.no_content != "" and not message["content"]:
+        message["content"] = traits.no_content
 
 
 def _give_reasoning(message: Message, traits: Traits) -> None:

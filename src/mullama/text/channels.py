@@ -13,7 +13,8 @@ It knows nothing of tokens, tools' meaning, or HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mullama.text.fence import Fence
@@ -21,7 +22,7 @@ from mullama.text.responses.reader import Stated
 from mullama.text.source import Reader, Source, Triggers
 from mullama.text.spans import Collector, Span, SpanKind
 from mullama.text.syntax import CallSyntax, Format, Protocol, first_mark
-from mullama.text.toolcalls import hermes
+from mullama.text.toolcalls.common import FORMS
 from mullama.text.toolcalls.harmony import Harmony
 from mullama.text.toolcalls.kinds import Schema
 from mullama.text.toolcalls.reader import CallReader, entrances
@@ -54,7 +55,9 @@ class Parser:
         self._out = Collector(verbatim=not reasoning)
         self._fence = Fence() if fenced else None
         self._verbatim = not reasoning
-        text = opened.partition(format.head)[2] if format.head and format.head in opened else opened
+        head = format.head.rstrip()
+        text = opened.partition(head)[2] if head and head in opened else opened
+        text = text.removeprefix(format.head[len(head) :])
         self._n_opened = len(text)
         self._kind = self._readers(format, _schemas(tools), text)
         self._reader = self._kind.run()
@@ -109,6 +112,7 @@ class Parser:
         """The rest: the text is over."""
         self._source.ended = True
         next(self._reader, None)
+        self._out.flush()
         spans = self._unfenced(self._out.take())
         rest = self._fence.finish() if self._fence else ""
         return [*spans, Span(SpanKind.CONTENT, rest)] if rest else spans
@@ -165,34 +169,42 @@ class Marked:
         self._open = reasoning.open.strip() if reasoning else ""
         self._close = reasoning.close.strip() if reasoning else ""
         self._content_begin = format.content_begin.strip()
-        self._content_end = format.content_end.strip()
+        self._head = format.head.strip() if format.messages else ""
+        ends = (mark.strip() for mark in (format.content_end, *format.dropped))
+        self._dropped = _longest_first((*ends, self._head))
+        self._waiting: list[Callable[[], None]] | None = None  # a call that may be none
         self._entrances = (
             self._find_entrances(format.calls, tools) if format.calls and tools else {}
         )
-        self._longest_first = sorted(self._entrances, key=len, reverse=True)
+        self._by_length = _longest_first(self._entrances)
         self._in_content = Triggers(
             [
-                *map(first_mark, (self._content_begin, self._content_end)),
+                *map(first_mark, (self._content_begin, *self._dropped)),
                 *([first_mark(self._open)] if reasoning and reasoning.anywhere else []),
                 *self._entrances,
             ]
         )
-        ends_thought = self._entrances if reasoning and reasoning.ended_by_call else ()
-        self._in_thought = Triggers([self._close, *ends_thought])
+        self._calls_end_thoughts = reasoning is not None and reasoning.ended_by_call
+        ends_thought = self._entrances if self._calls_end_thoughts else ()
+        # A token, which nobody thinks of, but for the beginning of what follows a thought.
+        speaks = first_mark(self._content_begin) if self._content_begin[:2] == "<|" else ""
+        self._in_thought = Triggers([self._close, speaks, *ends_thought])
         self._begun = False
 
     def _find_entrances(
         self, calls: CallSyntax, tools: Mapping[str, Schema]
-    ) -> dict[str, tuple[CallReader, str]]:
+    ) -> dict[str, list[tuple[CallReader, str]]]:
         """The marks that may open a call: who reads it, and from which text on.
 
-        Beside its own form a model may know the most common one, from other training: marks,
-        JSON and a tool's name together can hardly be anything but a call.
+        Beside its own form a model may know common ones, from other training: marks and a tool's
+        name together can hardly be anything but a call.
         """
-        own = CallReader(self._source, calls, tools, self)
-        found = {mark: (own, text) for mark, text in entrances(calls).items()}
-        common = CallReader(self._source, hermes.CALLS, tools, self)
-        return {mark: (common, text) for mark, text in entrances(hermes.CALLS).items()} | found
+        found: dict[str, list[tuple[CallReader, str]]] = {}
+        for syntax in (calls, *(form for form in FORMS if form != calls)):
+            reader = CallReader(self._source, syntax, tools, self)
+            for mark, text in entrances(syntax).items():
+                found.setdefault(mark, []).append((reader, text))
+        return found
 
     @property
     def settled(self) -> bool:
@@ -217,19 +229,26 @@ class Marked:
             yield from self._thought("")
         elif (yield from source.stands(self._open)):
             yield from self._thought(source.take(len(self._open)))
-        elif (yield from source.stands(self._close)):
-            source.take(len(self._close))
-            out.content_begins()
+        else:
+            yield from self._over()
+
+    def _over(self) -> Reader[None]:
+        """Take a mark that closes a thought where none is open."""
+        if self._close and (yield from self._source.stands(self._close)):
+            self._source.take(len(self._close))
+            self._out.content_begins()
 
     def _at_mark(self, trigger: str) -> Reader[None]:
         source, out = self._source, self._out
         if self._content_begin and (yield from source.stands(self._content_begin)):
             source.take(len(self._content_begin))
             out.content_begins()
-        elif self._content_end and (yield from source.stands(self._content_end)):
-            source.take(len(self._content_end))
         elif self._anywhere and (yield from source.stands(self._open)):
             yield from self._thought(source.take(len(self._open)))
+        elif dropped := (yield from self._standing(self._dropped)):
+            source.take(len(dropped))
+            if dropped == self._head:
+                out.content_begins()
         elif not (yield from self._section(trigger)):
             out.say(source.release() or source.take(1))
 
@@ -239,20 +258,21 @@ class Marked:
 
     def _section(self, trigger: str) -> Reader[bool]:
         """Read calls; False, with what was taken held, if there are none."""
-        if not (mark := (yield from self._entrance(trigger))):
-            return False
-        self._source.hold()
-        self._entered = self._offset
-        calls, text = self._entrances[mark]
-        if not (yield from calls.section(text)):
-            return False
-        self._out.say(self._source.release())
-        return True
+        marks = [mark for mark in self._by_length if mark.startswith(trigger)]
+        mark = yield from self._standing(marks)
+        for number, (calls, text) in enumerate(self._entrances.get(mark, ())):
+            if number:
+                self._source.give_back()
+            self._source.hold()
+            if (yield from calls.section(text)):
+                self._do(partial(self._out.say, self._source.release()))
+                return True
+        return False
 
-    def _entrance(self, trigger: str) -> Reader[str]:
-        """The entrance that stands here: the longest, as one may begin another."""
-        for mark in self._longest_first:
-            if mark.startswith(trigger) and (yield from self._source.stands(mark)):
+    def _standing(self, marks: Iterable[str]) -> Reader[str]:
+        """The first of the marks that stands here, "" if none does."""
+        for mark in marks:
+            if (yield from self._source.stands(mark)):
                 return mark
         return ""
 
@@ -263,10 +283,53 @@ class Marked:
             if self._close and (yield from source.stands(self._close)):
                 source.take(len(self._close))
                 out.thought_ends(max(0, self._offset), self._close)
+                if not out.verbatim:
+                    yield from self._over_again()
                 return
-            if (yield from self._section(trigger)):
+            if self._content_begin and (yield from source.stands(self._content_begin)):
+                out.thought_ends(max(0, self._offset), "")
                 return
-            out.think(source.release() or source.take(1))
+            if not self._calls_end_thoughts:
+                out.think(source.take(1))
+            elif (yield from self._call_in_thought(trigger)):
+                return
+
+    def _over_again(self) -> Reader[None]:
+        """Take a mark that closes the thought once more, as some models write it."""
+        self._source.hold()
+        yield from self._source.space()
+        if (yield from self._source.stands(self._close)):
+            self._source.release()
+            yield from self._over()
+        else:
+            self._source.give_back()
+
+    def _call_in_thought(self, trigger: str) -> Reader[bool]:
+        """Read calls where an answer ends, which end its thought; others are a part of it."""
+        source, out, place = self._source, self._out, self._offset
+        self._waiting = []
+        source.doubt()
+        found = (yield from self._section(trigger)) and (yield from self._ends())
+        waiting, self._waiting = self._waiting, None
+        source.release()
+        written = source.decide()
+        if not found:
+            out.think(written or source.take(1))
+            return False
+        out.thought_ends(max(0, place), "")
+        for event in waiting:
+            event()
+        return True
+
+    def _ends(self) -> Reader[bool]:
+        """Whether nothing but white space and marks follows; takes that."""
+        while True:
+            yield from self._source.space()
+            mark = yield from self._standing(self._dropped)
+            if not mark:
+                break
+            self._source.take(len(mark))
+        return not (yield from self._source.at(0))
 
     @property
     def _offset(self) -> int:
@@ -275,15 +338,25 @@ class Marked:
     # ------------------------------------------------------------------ as the calls' sink
 
     def call_begins(self, name: str, id: str) -> None:
-        if self._out.thinking:
-            self._out.thought_ends(max(0, self._entered), "")
-        self._out.call_begins(name, id)
+        self._do(partial(self._out.call_begins, name, id))
 
     def call_goes_on(self, text: str) -> None:
-        self._out.call_goes_on(text)
+        self._do(partial(self._out.call_goes_on, text))
 
     def call_ends(self, complete: bool, id: str = "") -> None:
-        self._out.call_ends(complete, id)
+        self._do(partial(self._out.call_ends, complete, id))
+
+    def _do(self, event: Callable[[], None]) -> None:
+        """Now, or when it is certain that it is a call."""
+        if self._waiting is None:
+            event()
+        else:
+            self._waiting.append(event)
+
+
+def _longest_first(texts: Iterable[str]) -> list[str]:
+    """As one may be the beginning of another."""
+    return sorted(filter(None, texts), key=len, reverse=True)
 
 
 def _schemas(tools: Iterable[Mapping[str, Any]]) -> dict[str, Schema]:

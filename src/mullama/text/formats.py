@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Protocol
 
 from mullama.errors import MullamaError
@@ -21,6 +22,7 @@ from mullama.text.pieces import TAG, after_common, common_prefix, common_suffix,
 from mullama.text.spans import fold
 from mullama.text.syntax import CallSyntax, Format, Reasoning
 from mullama.text.toolcalls import hermes, known
+from mullama.text.toolcalls.common import told
 from mullama.text.toolcalls.derive import ARGUMENTS, IDS, NAMES, NUMBER_KEY, TEXT_KEY, derive
 
 _ASKED, _SAID, _THOUGHT = "zqasked", "zqsaid", "zqthought"
@@ -111,6 +113,9 @@ class _Finder:
         self._history = self._after(self._render([_USER]))
         self._told = self._answer(content=_SAID)
         self._plain, _, self._turn_end = self._told.partition(_SAID)
+        # Where the last message is left open, the end of a turn is seen before the next.
+        going_on = self._render([_USER, _ANSWER, _USER]).partition(_SAID)[2].partition(_ASKED)[0]
+        self._ends = self._turn_end if TAG.search(self._turn_end) else going_on
         # The same where tools are given, which some templates print behind the user's words.
         told = self._after(self._render([_USER, _ANSWER], tools=_TOOLS))
         self._plain_beside = told.partition(_SAID)[0] if _SAID in told else self._plain
@@ -118,19 +123,24 @@ class _Finder:
     def find(self) -> Format:
         format = known(self._source) or Format(name="probed")
         reasoning = format.reasoning or self._reasoning()
-        calls = format.calls or self._calls(reasoning) or hermes.CALLS
+        calls = format.calls or self._calls(reasoning) or told(self._source) or hermes.CALLS
         format = replace(format, reasoning=reasoning, calls=calls)
         return format if format.head else self._with_head(format)
 
     # ------------------------------------------------------------------ thoughts
 
+    @cached_property
+    def _thinking(self) -> str:
+        """An answer with a thought."""
+        return self._answer(content=_SAID, reasoning_content=_THOUGHT)
+
     def _reasoning(self) -> Reasoning:
-        alone = self._answer(content=_SAID, reasoning_content=_THOUGHT).partition(_SAID)[0]
+        alone = self._thinking.partition(_SAID)[0]
         beside = self._answer(content="", reasoning_content=_THOUGHT, tool_calls=_CALLS[:1])
         found = (
             thoughts.printed(alone, _THOUGHT, self._plain)
             or thoughts.printed(_before_call(beside), _THOUGHT, self._plain_beside)
-            or thoughts.prompted(self._openings(), self._begun(), self._plain, self._source)
+            or thoughts.prompted(self._openings, self._begun(), self._plain, self._source)
             or thoughts.named(self._source)
             or Reasoning()
         )
@@ -139,10 +149,11 @@ class _Finder:
             found,
             anywhere=bool(mark) and not re.fullmatch(r"<[\w:]+>", mark),
             ended_by_call=any(
-                bool(mark) and opening.rstrip().endswith(mark) for opening in self._openings()
+                bool(mark) and opening.rstrip().endswith(mark) for opening in self._openings
             ),
         )
 
+    @cached_property
     def _openings(self) -> list[str]:
         """What prompts have of the answer, for models that think, may think, do not think."""
         return [
@@ -155,10 +166,11 @@ class _Finder:
 
     def _calls(self, reasoning: Reasoning) -> CallSyntax | None:
         one, two = (self._written(_CALLS[:count], reasoning) for count in (1, 2))
-        turn_end = TAG.search(self._turn_end)
-        if turn_end and turn_end.group() in two.partition(NAMES[1])[0]:
+        if (end := self._turn_mark(reasoning)) and end in two.partition(NAMES[1])[0]:
             two = ""  # two messages: this model makes one call at a time
         found = derive(one, two)
+        if found and "<![CDATA[" in self._source:
+            found = replace(found, arguments=replace(found.arguments, cdata=True))
         if found and found.trigger in self._turn_end:  # which must not open a call
             told_by = found.opening.partition("{")[0] if found.json else found.opening
             found = replace(found, told_by=told_by.strip())
@@ -171,11 +183,12 @@ class _Finder:
         close = reasoning.close.strip()
         if close and (thought := text.rfind(close, 0, max(name, 0))) >= 0:
             text = text[thought + len(close) :]
+        text = text.removeprefix(self._content_marks(reasoning)[1])  # of no words
         known_until = max(
             text.rfind(str(call["function"]["arguments"][NUMBER_KEY])) for call in calls
         )
-        mark = TAG.search(self._turn_end)
-        end = text.find(mark.group(), known_until) if mark else -1
+        mark = self._turn_mark(reasoning)
+        end = text.find(mark, known_until) if mark else -1
         if end < 0:
             end = len(text) - len(common_suffix(text, self._turn_end))
         return text[:end]
@@ -183,27 +196,56 @@ class _Finder:
     # ------------------------------------------------------------------ head and content
 
     def _with_head(self, format: Format) -> Format:
-        opening = next(iter(self._openings()), "")
+        opening = next(iter(self._openings), "")
         plain = self._begun()
         reasoning = format.reasoning or Reasoning()
         marks = [reasoning.open.strip(), reasoning.close.strip(), format.content_begin.strip()]
-        marks.append(format.calls.trigger if format.calls else "")
+        if format.calls:
+            first = TAG.match(format.calls.opening.strip())
+            marks.append(first.group() if first else format.calls.trigger)
         for mark in (mark for mark in marks if len(mark) > 1):
             opening = opening.partition(mark)[0]
         head = common_prefix(opening, plain) or opening
         format = replace(format, head=head)
         if format.content_begin or not self._plain:
             return format
-        return self._with_content(format, plain[len(head) :], reasoning)
+        if self._in_messages(head):
+            return self._with_messages(format, plain[len(head) :], reasoning)
+        begin, end = self._content_marks(reasoning)
+        dropped = TAG.findall(self._turn_end.removeprefix(end)) if end else ()
+        return replace(format, content_begin=begin, content_end=end, dropped=tuple(dropped))
 
-    def _with_content(self, format: Format, before: str, reasoning: Reasoning) -> Format:
-        """Marks around words for the user: what else stands in front of them, and its pair."""
-        for mark in filter(None, (reasoning.open.strip(), reasoning.close.strip())):
-            before = before.replace(mark, "")
-        first, last = TAG.search(before), TAG.search(self._turn_end)
-        if not first or not last or not pair(first.group(), last.group()):
-            return format
-        return replace(format, content_begin=first.group(), content_end=last.group())
+    def _content_marks(self, reasoning: Reasoning) -> tuple[str, str]:
+        """Marks around words for the user: one in front of them, and its pair."""
+        opening = next(iter(self._openings), "")
+        marks = (reasoning.open.strip(), reasoning.close.strip())
+        last = next(iter(TAG.findall(self._turn_end)), "")
+        for first in TAG.findall(self._begun()) if last else ():
+            if first not in marks and first not in opening and pair(first, last):
+                return first, last
+        return "", ""
+
+    def _turn_mark(self, reasoning: Reasoning) -> str:
+        """The mark that ends a turn, "" where there is none."""
+        found = TAG.search(self._ends.removeprefix(self._content_marks(reasoning)[1]))
+        return found.group() if found else ""
+
+    def _in_messages(self, head: str) -> bool:
+        """Whether the words behind a thought are a message of their own."""
+        behind = self._thinking.partition(_THOUGHT)[2].partition(_SAID)[0]
+        return bool(TAG.search(head)) and head.strip() in behind
+
+    def _with_messages(self, format: Format, before: str, reasoning: Reasoning) -> Format:
+        """With what stands between a message's head and its words; white space is the head's."""
+        begin = before.lstrip()
+        return replace(
+            format,
+            head=format.head + before[: len(before) - len(begin)],
+            content_begin=begin,
+            content_end=self._turn_mark(reasoning),
+            dropped=(reasoning.close.strip(),),
+            messages=True,
+        )
 
     # ------------------------------------------------------------------ renderings
 

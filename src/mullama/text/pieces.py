@@ -12,8 +12,12 @@ import re
 _RARE = "|".join(  # brackets that a few models have
     rf"{first}[^{first}{last}\s]+{last}" for first, last in ("◁▷", "【】", "⟨⟩", "〈〉")
 )
-_PIECES = re.compile(rf"<[^<>\s]*>?|\[[^\[\]\s{{}}\"']*\]|{_RARE}|\s|[^<\[◁【⟨〈\s]+|.", re.DOTALL)
-_TAG = rf"(?:<[^<>\s]+>|\[[^\[\]{{}}\"']+\]|{_RARE})"
+# A mark of several tokens, with words in it: `<|open|>think<|sep|>`.
+_SEVERAL = r"<\|(?:open|close)\|>[^<>\n]*<\|sep\|>"
+_PIECES = re.compile(
+    rf"{_SEVERAL}|<[^<>\s]*>?|\[[^\[\]\s{{}}\"']*\]|{_RARE}|\s|[^<\[◁【⟨〈\s]+|.", re.DOTALL
+)
+_TAG = rf"(?:{_SEVERAL}|<[^<>\s]+>|\[[^\[\]{{}}\"']+\]|{_RARE})"
 TAG = re.compile(_TAG)
 LAST_TAG = re.compile(_TAG + r"\s*\Z")
 FIRST_TAG = re.compile(r"\s*" + _TAG + r"\s*")

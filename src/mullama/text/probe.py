@@ -119,8 +119,8 @@ class _Prober:
 
     def ask_calls(self) -> None:
         """Whether calls and their results are printed, and in which form they are wanted."""
-        names = ("results", "null_content", "arguments")
-        forms = product((True, False), (False, True), ("object", "text"))
+        names = ("results", "no_content", "arguments")
+        forms = product((True, False), ("", None, " "), ("object", "text"))
         self._ask(
             _calling(1),
             [

@@ -37,6 +37,9 @@ class Triggers:
             if not any(text != other and text.startswith(other) for other in found)
         ]
         self.pattern = re.compile("|".join(map(re.escape, self.texts)) or r"(?!)")
+        firsts = "".join(sorted({re.escape(text[0]) for text in self.texts}))
+        self.first = re.compile(f"[{firsts}]" if firsts else r"(?!)")
+        self.longest = max(map(len, self.texts), default=0)
 
 
 class Source:
@@ -52,6 +55,7 @@ class Source:
         self.n_aside = 0
         self.ended = False
         self._held: list[str] | None = None
+        self._doubtful: list[str] | None = None
 
     def feed(self, text: str) -> None:
         self.text = self.text[self.position :] + text
@@ -71,6 +75,9 @@ class Source:
         self.offset += count
         if self._held is not None:
             self._held.append(taken)
+        if self._doubtful is not None:
+            self._doubtful.append(taken)
+            self.n_aside += count
         return taken
 
     def hold(self) -> None:
@@ -81,6 +88,26 @@ class Source:
         """What was taken since `hold`, which is over."""
         held, self._held = self._held, None
         return "".join(held or ())
+
+    def give_back(self) -> None:
+        """Have what was taken since `hold` come once more."""
+        text = self.release()
+        self.text = text + self.text[self.position :]
+        self.position = 0
+        self.offset -= len(text)
+        if self._doubtful is not None and text:
+            self._doubtful = ["".join(self._doubtful)[: -len(text)]]
+            self.n_aside -= len(text)
+
+    def doubt(self) -> None:
+        """What is taken from here on may turn out to be something else."""
+        self._doubtful = []
+
+    def decide(self) -> str:
+        """What was taken since `doubt`, which is over."""
+        taken, self._doubtful = self._doubtful, None
+        self.n_aside = 0
+        return "".join(taken or ())
 
     def match(self, pattern: re.Pattern[str]) -> str:
         """Take what of the text that is here matches from its beginning; "" if nothing does."""
@@ -180,7 +207,7 @@ class Source:
         Gives the trigger, which is not taken, or "" where the text ends without one.
         """
         while not (found := triggers.pattern.search(self.text, self.position)):
-            emit(self.take(self.n_here - (0 if self.ended else self.tail(*triggers.texts))))
+            emit(self.take(self.n_here - (0 if self.ended else self._tail_of(triggers))))
             if self.ended:
                 return ""
             yield
@@ -190,6 +217,13 @@ class Source:
     def tail(self, *texts: str) -> int:
         """How many of the last characters here may be the beginning of one of the texts."""
         return max((self._tail(text) for text in texts), default=0)
+
+    def _tail_of(self, triggers: Triggers) -> int:
+        """The same for all of them; mostly none of their first characters is there."""
+        start = max(self.position, len(self.text) - triggers.longest + 1)
+        if not triggers.first.search(self.text, start):
+            return 0
+        return self.tail(*triggers.texts)
 
     def _tail(self, mark: str) -> int:
         text = self.text

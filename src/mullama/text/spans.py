@@ -85,11 +85,12 @@ class Collector:
     def __init__(self, *, verbatim: bool) -> None:
         self.thoughts: list[tuple[int, int | None]] = []
         self.n_words = 0  # characters of content and thoughts, without marks and white space
-        self._verbatim = verbatim
+        self.verbatim = verbatim
         self._spans: list[Span] = []
         self._n_calls = 0
         self._blank: list[str] = []  # white space that counts only if more follows
         self._fresh = True  # no content since the beginning, the last thought or call
+        self._pending = ""  # a mark that counts only if there is a thought behind it
         self._bare = True  # neither content nor thought nor call yet
         self._kept = True  # white space before the next content is content
 
@@ -129,7 +130,9 @@ class Collector:
 
     def think(self, text: str) -> None:
         """Words of a thought."""
-        if self._verbatim:
+        if self.verbatim:
+            if text:
+                self.flush()
             self._write(text)
             return
         words = text.rstrip()
@@ -144,22 +147,36 @@ class Collector:
 
     def thought_begins(self, offset: int, mark: str) -> None:
         self.thoughts.append((offset, None))
-        self._changes(mark)
+        if self.verbatim:
+            self._pending = self._after_blank(mark)
+        else:
+            self._refresh()
 
     def thought_ends(self, offset: int, mark: str) -> None:
         self.thoughts[-1] = (self.thoughts[-1][0], offset)
-        self._changes(mark)
+        if not mark and self._pending:  # there was none
+            self._pending = ""
+            self._refresh()
+        elif self.verbatim:
+            self.flush()
+            self._marked(mark)
+        else:
+            self._refresh()
+
+    def flush(self) -> None:
+        """The mark of a thought counts, whatever is behind it."""
+        if self._pending:
+            pending, self._pending = self._pending, ""
+            self._marked(pending)
 
     def content_begins(self) -> None:
         """The marks say that words for the user begin here."""
         self._refresh()
 
-    def _changes(self, mark: str) -> None:
-        if self._verbatim:
-            self._spans.append(Span(SpanKind.CONTENT, self._after_blank(mark)))
-            self._fresh, self._bare, self._kept = False, False, True
-        else:
-            self._refresh()
+    def _marked(self, mark: str) -> None:
+        """A mark as a part of the content."""
+        self._spans.append(Span(SpanKind.CONTENT, self._after_blank(mark)))
+        self._fresh, self._bare, self._kept = False, False, True
 
     def _refresh(self) -> None:
         """What follows begins anew; white space before it counts only between words."""

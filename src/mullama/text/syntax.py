@@ -7,9 +7,8 @@ both read it. `CallSyntax` is the literal text around a call, in order:
 
 and a call is literal text with slots: `("<function=", NAME, ">", ARGUMENTS, "</function>")`. A
 grammar is made of it by putting rules in the slots. Only an ID may stand before NAME; where NAME
-comes once more behind ARGUMENTS (`("<", NAME, ">", ARGUMENTS, "</", NAME, ">")`) it is the same
-name. A parser takes the same text with any white space between its marks (`marks`), as models are
-not careful there.
+comes once more (`("<", NAME, ">", ARGUMENTS, "</", NAME, ">")`) it is the same name. A parser takes
+the same text with any white space between its marks (`marks`), as models are not careful there.
 """
 
 from __future__ import annotations
@@ -65,9 +64,11 @@ class Arguments:
         begin KEY key_end VALUE end   begin KEY key_end VALUE end   …
 
     `key_end_json`, where there is one, takes the place of `key_end` before a value that is not
-    text. An `end` of white space alone (one argument a line) is known by what follows it. NESTED
-    closes with `end KEY key_end`, and `item` is the key of a list's elements. One
-    newline at the end of `key_end` or the beginning of `end` is no part of the value.
+    text; TYPE in it stands for the value's JSON type, that of integers being called `integer`. With
+    `cdata` a text may stand in `<![CDATA[…]]>`, which is no part of it. An `end` of white space
+    alone (one argument a line) is known by what follows it. NESTED closes with `end KEY key_end`,
+    and `item` is the key of a list's elements. One newline at the end of `key_end` or the beginning
+    of `end` is no part of the value.
     """
 
     style: Style = Style.JSON
@@ -77,6 +78,36 @@ class Arguments:
     key_end_json: str = ""
     end: str = ""
     item: str = "item"
+    integer: str = "number"
+    cdata: bool = False
+
+    def before(self, value: Any) -> str:
+        """What stands between the key and this value."""
+        if isinstance(value, str) or not self.key_end_json:
+            return self.key_end
+        return self.key_end_json.replace(TYPE, type_name(value, self.integer))
+
+
+TYPE = "\0"
+
+
+def type_name(value: Any, integer: str = "integer") -> str:
+    """The JSON type of a value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return integer
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
 
 
 JSON_ARGUMENTS = Arguments()
@@ -165,9 +196,11 @@ class Format:
     """How a model writes.
 
     `head` opens the assistant's message in the prompt. `content_begin` and `content_end` are marks
-    around words for the user, where there are any; they are no part of the words. `response` is a
-    schema that its owner gave: then answers are read by that alone, and the rest is what a grammar
-    is made of, and a thought closed with.
+    around words for the user, where there are any; they are no part of the words, and neither are
+    the `dropped` marks, which stand between the parts of an answer. With `messages` each part is a
+    message of its own: `head` stands before every one but the first. `response` is a schema that
+    its owner gave: then answers are read by that alone, and the rest is what a grammar is made of,
+    and a thought closed with.
     """
 
     name: str
@@ -176,21 +209,23 @@ class Format:
     calls: CallSyntax | None = None
     content_begin: str = ""
     content_end: str = ""
+    dropped: tuple[str, ...] = ()
+    messages: bool = False
     protocol: Protocol = Protocol.MARKED
     response: ResponseSchema | None = None
 
     @property
     def marks(self) -> frozenset[str]:
         """Pieces of markup that may be single tokens; the parser must get their text."""
-        texts = [self.content_begin, self.content_end]
-        if self.protocol is Protocol.HARMONY:
-            texts.append(self.head)  # an answer has several
+        texts = [self.content_begin, self.content_end, *self.dropped]
+        if self.messages:
+            texts.append(self.head)
         if self.reasoning:
             texts += [self.reasoning.open, self.reasoning.close]
         if self.calls:
             syntax, arguments = self.calls, self.calls.arguments
             texts += [syntax.begin, syntax.between, syntax.end, arguments.begin, arguments.quote]
-            texts += [arguments.key_end, arguments.key_end_json, arguments.end]
+            texts += [arguments.key_end, *arguments.key_end_json.split(TYPE), arguments.end]
             texts += [part for part in syntax.call if not isinstance(part, Slot)]
         if self.response:
             texts += self.response.marks
@@ -237,9 +272,8 @@ def _python(value: Any) -> str:
 
 
 def _tagged(syntax: Arguments, key: str, value: Any) -> str:
-    text = isinstance(value, str)
-    key_end = syntax.key_end if text or not syntax.key_end_json else syntax.key_end_json
-    return syntax.begin + key + key_end + (value if text else _json(value)) + syntax.end
+    text = value if isinstance(value, str) else _json(value)
+    return syntax.begin + key + syntax.before(value) + text + syntax.end
 
 
 def _nested(syntax: Arguments, value: Any) -> str:

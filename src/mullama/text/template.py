@@ -23,6 +23,7 @@ from typing import Any
 from mullama.errors import InvalidRequest
 from mullama.text import sandbox
 from mullama.text.adapt import adapted, filled
+from mullama.text.effort import names_in, spoken
 from mullama.text.messages import Message, flattened, normalized, plain, tool_list
 from mullama.text.probe import THINKING, probe
 from mullama.text.traits import Traits
@@ -108,7 +109,7 @@ class ChatTemplate:
             if "enable_thinking" in given:  # some templates have the shorter name
                 given.setdefault("thinking", given["enable_thinking"])
             write = self._continued if continue_final_message else self._print
-            return self._written(write, messages, tool_list(tools or ()), given)
+            return self._spoken(write, messages, tool_list(tools or ()), given)
         except InvalidRequest:
             raise
         except Exception as error:
@@ -129,6 +130,25 @@ class ChatTemplate:
             raise InvalidRequest(
                 f"chat_template_kwargs can't set {taken[0]!r}.", param="chat_template_kwargs"
             )
+
+    def _spoken(
+        self,
+        write: Callable[..., str],
+        messages: Sequence[Mapping[str, Any]],
+        tools: list[dict[str, Any]],
+        given: dict[str, Any],
+    ) -> str:
+        """The prompt with an effort that the template takes."""
+        refusal: Exception | None = None
+        for variables in spoken(given, self._efforts):
+            try:
+                return self._written(write, messages, tools, variables)
+            except (InvalidRequest, sandbox.TemplateLimit):
+                raise
+            except Exception as error:
+                refusal = refusal or error
+        assert refusal  # as an effort is given or not
+        raise refusal
 
     def _written(
         self,
@@ -156,6 +176,11 @@ class ChatTemplate:
         except sandbox.TemplateLimit as limit:
             self._broken = _words(limit)
             raise
+
+    @cached_property
+    def _efforts(self) -> tuple[str, ...]:
+        """The names that it has for how much to think."""
+        return names_in(self.source)
 
     @cached_property
     def _other_names(self) -> frozenset[str]:
@@ -213,7 +238,8 @@ class ChatTemplate:
         """The prompt of a template with these traits. Changes `messages`."""
         variables = {"add_generation_prompt": True, **given}
         if tools and traits.tools:
-            variables["tools"] = tools if traits.bare_tools else [filled(tool) for tool in tools]
+            # Copies, as a template may write into them.
+            variables["tools"] = [{**tool} if traits.bare_tools else filled(tool) for tool in tools]
         elif traits.no_tools:
             variables["tools"] = None
         variables["messages"] = adapted(messages, traits, tools)

@@ -20,9 +20,10 @@ class Traits:
     `silence`: a message may be empty. `turns`: it prints every message, not just one.
     `tools`: it prints tools; `bare_tools`: also those without description and parameters.
     `arguments`: a call's arguments are printed right when given as an "object", or as "text"; "" if
-    calls are not printed at all. `null_content`: where there is none, content must be null for the
-    call to be printed. `calls_beside`: a call is printed beside content too. `several_calls`: one
-    message may have them. `any_id`: a call's id may have any length. `example`: how it writes one.
+    calls are not printed at all. `no_content`: what content must be where there is none, for the
+    call to be printed: "", null or white space. `calls_beside`: a call is printed beside content
+    too. `several_calls`: one message may have them. `any_id`: a call's id may have any length.
+    `example`: how it writes one.
     `results`: it prints what tools answered; `orphans`: also where the call is missing;
     `user_after_result`: the user may speak next.
     `reasoning`: the field in which it takes earlier thoughts, or REASONING_PART; "" if it never
@@ -44,7 +45,7 @@ class Traits:
     tools: bool = True
     bare_tools: bool = True
     arguments: str = "object"
-    null_content: bool = False
+    no_content: str | None = ""
     calls_beside: bool = True
     several_calls: bool = True
     any_id: bool = True

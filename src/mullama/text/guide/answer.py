@@ -75,7 +75,7 @@ class _Guide:
         self._calls: Calls | None = None
         if answer.tools and answer.format.calls:
             self._calls = Calls(answer.format.calls, answer.tools, answer.parallel)
-        head, opened = answer.format.head, answer.opened
+        head, opened = answer.format.head.rstrip(), answer.opened
         self._written = opened.partition(head)[2] if head and head in opened else opened
         self._stage = self._find_stage()
 
@@ -165,9 +165,11 @@ class _Guide:
 
     def _led(self, part: Part, *, after: bool) -> Part:
         """A part with what stands between a thought and it."""
-        if not after:
-            return part
-        return Seq((Markup(self._format.head) if self._harmony else _SPACE, part))
+        messages, head = self._format.messages, self._format.head
+        if not after:  # what prompts leave out of a message's head
+            blank = head[len(head.rstrip()) :] if messages and not self._written else ""
+            return Seq((Markup(blank), part)) if blank else part
+        return Seq((Markup(head) if messages else _SPACE, part))
 
     def _words(self, constraint: Constraint, *, after: bool) -> Template:
         """Words for the user that satisfy the constraint, behind the mark that they may have."""
@@ -186,7 +188,7 @@ class _Guide:
             error.param = error.param or constraint.param or None
             raise
         alone = self._compiler.compile(constraint)  # a whole grammar is no part of another
-        first = self._led(lead, after=after and self._harmony)
+        first = self._led(lead, after=after and self._format.messages)
         if first == Markup(""):
             return alone
         return Chain(self._tokens, self._compiler.compile(first), alone)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mullama.text.constraint.grammar import Json, Markup, Part, Repeat, Seq, Text, Words
@@ -11,7 +11,7 @@ from mullama.text.constraint.logic import Schema
 from mullama.text.guide.schemas import types
 from mullama.text.guide.style import FREE_KEY, Styled, json_text
 from mullama.text.guide.without import without
-from mullama.text.syntax import first_mark
+from mullama.text.syntax import TYPE, first_mark
 from mullama.text.toolcalls.kinds import ALL, json_of, kinds
 
 
@@ -43,7 +43,6 @@ class Tagged(Styled):
         explicit = bool(syntax.key_end_json)
         only_text = explicit or allowed == {"string"}
         key_end = Markup(syntax.key_end)
-        json_end = Markup(syntax.key_end_json or syntax.key_end)
         options: list[Part] = []
         for one in self.apart(schema, path):
             if "enum" in one:
@@ -58,12 +57,19 @@ class Tagged(Styled):
                 options.append(Seq((key_end, text)))
             rest = sorted(admitted - {"string"} - ({"integer"} if "number" in admitted else set()))
             if rest and (explicit or allowed != {"string"}):
-                value = self.flat.whole({**one, "type": rest})
-                for mark in self.marks(syntax.end):
-                    value = without(value, mark)
-                part = Json(json.dumps(value), lowered=True)
-                options.append(Seq((json_end, part, Markup(syntax.end))))
+                options += self._json(one, rest)
         return self.choice(options, path)
+
+    def _json(self, schema: dict[str, Any], admitted: list[str]) -> Iterator[Part]:
+        """Values of these types, each behind the end of the key that it has."""
+        end = self.syntax.key_end_json or self.syntax.key_end
+        for named in [[kind] for kind in admitted] if TYPE in end else [admitted]:
+            value = self.flat.whole({**schema, "type": named})
+            for mark in self.marks(self.syntax.end):
+                value = without(value, mark)
+            kind = self.syntax.integer if named == ["integer"] else named[0]
+            part = Json(json.dumps(value), lowered=True)
+            yield Seq((Markup(end.replace(TYPE, kind)), part, Markup(self.syntax.end)))
 
     def _constants(
         self, values: Sequence[Any], allowed: frozenset[str], *, explicit: bool
@@ -71,7 +77,7 @@ class Tagged(Styled):
         """The values that are read as what they are."""
         syntax, marks = self.syntax, self.marks(self.syntax.end)
         texts: list[str] = []
-        others: list[str] = []
+        others: dict[str, list[str]] = {}  # by the end of their key
         for value in values:
             bare = value if isinstance(value, str) else json_text(value)
             if any(mark in bare for mark in marks) or (
@@ -79,13 +85,15 @@ class Tagged(Styled):
             ):
                 continue
             if explicit:
-                (texts if isinstance(value, str) else others).append(bare)
+                kept = (
+                    texts if isinstance(value, str) else others.setdefault(syntax.before(value), [])
+                )
+                kept.append(bare)
             elif json_of(bare, allowed) == json_text(value):
                 texts.append(bare)
         end = Markup(syntax.end)
         found: list[Part] = []
         if texts:
             found.append(Seq((Markup(syntax.key_end), Words(tuple(texts)), end)))
-        if others:
-            found.append(Seq((Markup(syntax.key_end_json), Words(tuple(others)), end)))
+        found += [Seq((Markup(before), Words(tuple(some)), end)) for before, some in others.items()]
         return found

@@ -86,6 +86,13 @@ def _compare(left: Any, *pairs: Any) -> bool:
     return True
 
 
+def _assign(holder: Any, name: str, value: Any) -> None:
+    """`{% set holder.name = value %}`, which some engines allow on messages and tools, too."""
+    if not isinstance(holder, (Namespace, dict)):
+        raise TemplateRuntimeError(f"{name!r} can be set of a namespace or an object only")
+    holder[name] = value
+
+
 def add(left: Any, right: Any) -> Any:
     """`left + right`, paid for."""
     pay(flat(left) + flat(right))
@@ -291,6 +298,7 @@ _JINJA: _Functions = {**jinja.FILTERS}
 
 FILTERS: _Functions = {
     "#pay": _pay,
+    "#assign": _assign,
     "#concat": _concat,
     "#compare": _compare,
     "#slice": _slice,

@@ -10,7 +10,7 @@ Arithmetic, calls, attributes and printing need no rewriting: Jinja's sandbox ha
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from jinja2 import nodes
 from jinja2.exceptions import TemplateAssertionError
@@ -80,6 +80,15 @@ class MeterTransformer(NodeTransformer):
             return node
         ends = (node.arg.start, node.arg.stop, node.arg.step)
         return _metered(node.node, "#slice", *(end or nodes.Const(None) for end in ends))
+
+    def visit_Assign(self, node: nodes.Assign) -> nodes.Node:
+        self.generic_visit(node)
+        if not isinstance(node.target, nodes.NSRef):
+            return node
+        holder = nodes.Name(node.target.name, "load", lineno=node.lineno)
+        key = nodes.Const(node.target.attr, lineno=node.lineno)
+        value = cast(nodes.Expr, node.node)
+        return nodes.ExprStmt(_metered(holder, "#assign", key, value), lineno=node.lineno)
 
     def visit_Pair(self, node: nodes.Pair) -> nodes.Node:
         self.generic_visit(node)

@@ -10,13 +10,14 @@ import json
 from typing import Any
 
 from mullama.text.source import Reader, Source, Triggers
-from mullama.text.syntax import Arguments, Style, first_mark
+from mullama.text.syntax import TYPE, Arguments, Style, first_mark
 from mullama.text.toolcalls import values
 from mullama.text.toolcalls.kinds import ALL, Schema, item_schema, json_of, kinds, property_schema
 from mullama.text.toolcalls.values import Emit
 
 _DEEPEST = 64  # elements inside of elements
 _STRING = frozenset({"string"})
+_CDATA = "<![CDATA["
 
 
 def begin(source: Source, syntax: Arguments, stop: str) -> Reader[bool]:
@@ -147,7 +148,11 @@ def _either(source: Source, text: str, other: str) -> Reader[bool]:
     yield from source.literal(text[:alike])
     if (yield from source.mark(text[alike:].rstrip())):
         return True
-    yield from source.literal(other[alike:])
+    before, typed, after = other[alike:].partition(TYPE)
+    yield from source.literal(before)
+    if typed:
+        yield from source.word()
+        yield from source.literal(after)
     return False
 
 
@@ -158,6 +163,9 @@ def _text(
     if syntax.key_end.endswith("\n") and (yield from source.at(0)) == "\n":
         source.take(1)
     mark, drop = first_mark(end), "\n" if end.startswith("\n") else ""
+    if syntax.cdata and (yield from source.stands(_CDATA)):
+        source.take(len(_CDATA))
+        mark, drop, end = "]]>", "", "]]>" + end
     if allowed == _STRING:
         emit('"')
         if not (yield from source.stream(mark, drop, lambda text: emit(values.escaped(text)))):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mullama.text.pieces import common_prefix, common_suffix
-from mullama.text.syntax import JSON_ARGUMENTS, Arguments, CallSyntax, JsonCall, Slot, Style
+from mullama.text.syntax import JSON_ARGUMENTS, TYPE, Arguments, CallSyntax, JsonCall, Slot, Style
 
 NAMES = ("zqfirst", "zqsecond")
 IDS = ("zqCallid0", "zqCallid1")  # nine letters and digits: the strictest form that is known
@@ -33,6 +33,7 @@ ARGUMENTS: tuple[dict[str, Any], ...] = (
 # Stand-ins for slots inside of literal text.
 _STAND_INS = {"\1": Slot.NAME, "\2": Slot.ARGUMENTS, "\3": Slot.ID, "\4": Slot.INDEX}
 _KEY = "\5"
+_INTEGERS = ("integer", "number")  # what types are called where values have them
 _CLOSING = re.compile(r"[)}\]\"]*")
 _DECODER = json.JSONDecoder()
 
@@ -113,7 +114,8 @@ def _slots(text: str, other: str) -> tuple[str | Slot, ...]:
     """Literal texts and slots; where the texts of two calls differ, there is the call's number."""
     if other and text != other:
         for place, letter in enumerate(text):
-            if letter == "0" and text[:place] + "1" + text[place + 1 :] == other:
+            following = {"0": "1", "1": "2"}.get(letter)
+            if following and text[:place] + following + text[place + 1 :] == other:
                 text = text[:place] + "\4" + text[place + 1 :]
                 break
     parts = re.split(r"([\1-\4])", text)
@@ -178,7 +180,8 @@ def _in_parts(text: str, number: int, start: int) -> Written | None:
     after = named + len(name)
     for find in (_json_arguments, _keywords, _braced, _tagged):
         if found := find(text, number, after):
-            written = text[begin:named] + "\1" + text[after : found.begin] + "\2"
+            header = text[after : found.begin].replace(name, "\1")
+            written = text[begin:named] + "\1" + header + "\2"
             return replace(found, begin=begin, text=written.replace(IDS[number], "\3"))
     return None
 
@@ -226,9 +229,19 @@ def _tagged(text: str, number: int, start: int) -> Written | None:
     begin = common_suffix(before, between[len(end) :])
     if not begin or not end or not key_end.strip() or not (begin + end).strip():
         return None
-    other = number_key_end if number_key_end != key_end else ""
-    syntax = Arguments(Style.TAGGED, "", begin, key_end, other, end)
+    syntax = Arguments(Style.TAGGED, "", begin, key_end, "", end)
+    if number_key_end != key_end:
+        other, integer = _typed(key_end, number_key_end)
+        syntax = replace(syntax, key_end_json=other, integer=integer)
     return Written(start + len(before) - len(begin), place + len(end), "", syntax)
+
+
+def _typed(text_end: str, number_end: str) -> tuple[str, str]:
+    """The end of a key before what is no text, and the name of integers in it, if it has one."""
+    for word in _INTEGERS:
+        if number_end.replace(word, "string", 1) == text_end != number_end:
+            return number_end.replace(word, TYPE, 1), word
+    return number_end, "number"
 
 
 def _nested(

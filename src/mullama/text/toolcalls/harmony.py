@@ -26,6 +26,7 @@ from mullama.text.toolcalls.kinds import Schema
 FORMAT = Format(
     name="harmony",
     protocol=Protocol.HARMONY,
+    messages=True,
     head="<|start|>assistant",
     reasoning=Reasoning("<|channel|>analysis<|message|>", "<|end|>", anywhere=True),
     content_begin="<|channel|>final<|message|>",

@@ -5,14 +5,11 @@
 
 from mullama.text.syntax import Arguments, CallSyntax, Format, Reasoning, Slot, Style
 
-FORMAT = Format(
-    name="lfm2",
-    reasoning=Reasoning(),
-    calls=CallSyntax(
-        begin="<|tool_call_start|>[",
-        call=(Slot.NAME, "(", Slot.ARGUMENTS, ")"),
-        between=", ",
-        end="]<|tool_call_end|>",
-        arguments=Arguments(Style.KEYWORDS),
-    ),
+CALLS = CallSyntax(
+    begin="<|tool_call_start|>[",
+    call=(Slot.NAME, "(", Slot.ARGUMENTS, ")"),
+    between=", ",
+    end="]<|tool_call_end|>",
+    arguments=Arguments(Style.KEYWORDS),
 )
+FORMAT = Format(name="lfm2", reasoning=Reasoning(), calls=CALLS)

@@ -88,10 +88,14 @@ class CallReader:
         self._header = syntax.call[:place]
         self._trailer = syntax.call[place + 1 :]
         self._prefix = self._header[0] if not isinstance(self._header[0], Slot) else ""
+        self._wrapped = False  # whether each call has marks around it
         if syntax.json:
             self._prefix = self._prefix.partition("{")[0]
             last = "".join(part for part in self._trailer if isinstance(part, str))
-            self._trailer = (last.rpartition("}")[2],)
+            closing = last.rpartition("}")[2]
+            self._trailer = (closing,)
+            self._wrapped = bool(self._prefix.strip() and closing.strip())
+        self._dialect = values.RELAXED if self._marked else values.JSON
         # Enough of the section's end to know it by, as an answer may break off in it.
         piece = next(iter(marks(syntax.end)), "")
         others = (self._prefix.lstrip(), syntax.between.lstrip())
@@ -134,6 +138,7 @@ class CallReader:
         reading = Reading(literal=self._prefix)
         if not entered and not (yield from self._source.literal(self._prefix)):
             return False
+        listed = self._wrapped and (yield from self._bracket("["))
         if self._syntax.json:
             complete = yield from self._object_call(reading)
         else:
@@ -144,11 +149,31 @@ class CallReader:
         if not identified:
             self._sink.call_ends(complete, reading.id)
         self._source.hold()
+        while complete and self._wrapped and (yield from self._next_object()):
+            reading = Reading()
+            complete = yield from self._object_call(reading)
+            if not reading.begun:
+                return True
+            self._sink.call_ends(complete, reading.id)
+            self._source.hold()
+        if listed and (yield from self._bracket("]")):
+            self._source.hold()
         if complete and (yield from self._trail(reading)):
             self._source.hold()
         if identified:
             self._sink.call_ends(complete, reading.id)
         return True
+
+    def _bracket(self, bracket: str) -> Reader[bool]:
+        """Take a bracket that models write around several calls between one pair of marks."""
+        yield from self._source.space()
+        return (yield from self._source.mark(bracket))
+
+    def _next_object(self) -> Reader[bool]:
+        """Whether one more call follows between the same marks; takes what is between them."""
+        yield from self._bracket(",")
+        yield from self._source.space()
+        return (yield from self._source.stands("{"))
 
     def _trail(self, reading: Reading) -> Reader[bool]:
         """Read what stands behind a call's arguments; its name may stand there again."""
@@ -196,14 +221,16 @@ class CallReader:
         match part:
             case Slot.NAME:
                 yield from self._source.space()
-                reading.name = yield from self._source.one_of(self._tools)
+                names = [reading.name] if reading.name else self._tools
+                reading.name = yield from self._source.one_of(names)
                 reading.literal += reading.name
                 return bool(reading.name)
             case Slot.ID:
                 reading.id = yield from self._source.word()
             case Slot.INDEX:
                 digits = yield from self._source.run(_DIGITS)
-                reading.id = _id(reading.literal + digits) if digits else ""
+                counted = reading.literal.rstrip(":_-#").endswith(reading.name)
+                reading.id = _id(reading.literal + digits) if digits and counted else ""
             case str():
                 reading.literal += part
                 return (yield from self._source.literal(part))
@@ -251,11 +278,14 @@ class CallReader:
             return False
         if reading.begun:
             return (yield from self._rest(reading, key))
-        if key in _NAME_KEYS | {self._keys.name} and first == '"':
+        if key in _NAME_KEYS | {self._keys.name} and first in self._dialect.quotes:
             reading.name = yield from self._string()
             return reading.name in self._tools
-        if key in _ARGUMENTS_KEYS | {self._keys.arguments} and first in ("{", '"'):
-            return (yield from self._arguments(reading, first == '"'))
+        if key in _ARGUMENTS_KEYS | {self._keys.arguments}:
+            if first in ("{", *self._dialect.quotes):
+                return (yield from self._arguments(reading, first != "{"))
+            if (yield from self._source.mark("null")):
+                return True
         if key == "function" and first == "{" and depth < _DEEPEST_WRAPPER:
             return (yield from self._object(reading, depth + 1))
         return (yield from self._rest(reading, key))
@@ -268,7 +298,7 @@ class CallReader:
             if not self._marked:
                 return False
         text: list[str] = []
-        found = yield from values.value(self._source, values.JSON, text.append)
+        found = yield from values.value(self._source, self._dialect, text.append)
         if found and is_id:
             reading.id = "".join(text).strip('"')
         return found
@@ -280,7 +310,7 @@ class CallReader:
             self._begin(reading)
             emit = self._sink.call_goes_on
         if not quoted:
-            return (yield from values.value(self._source, values.JSON, emit))
+            return (yield from values.value(self._source, self._dialect, emit))
         written = _object_in((yield from self._string()))
         emit(written)
         return bool(written)
@@ -288,7 +318,7 @@ class CallReader:
     def _string(self) -> Reader[str]:
         """The text of a JSON string; "" where there is none."""
         text: list[str] = []
-        found = yield from values.string(self._source, values.JSON, text.append)
+        found = yield from values.string(self._source, self._dialect, text.append)
         return str(json.loads("".join(text))) if found else ""
 
 

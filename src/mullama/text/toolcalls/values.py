@@ -48,6 +48,9 @@ PYTHON = Dialect(
     brackets={**JSON.brackets, "(": ")"},
 )
 
+# JSON by models that have read much Python.
+RELAXED = Dialect(quotes=('"', "'"), words=PYTHON.words)
+
 
 def braced(quote: str) -> Dialect:
     """Bare keys, and text that is everything between two of these quotes."""
