@@ -20,7 +20,6 @@ def body(**fields: Any) -> ChatBody:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("thinking_budget_tokens", 100),
         ("modalities", ["text", "audio"]),
         ("audio", {"voice": "x"}),
         ("moderation", {"model": "x"}),

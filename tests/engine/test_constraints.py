@@ -57,6 +57,9 @@ class Script:
     def count_allowed(self, tokens: Sequence[Token]) -> int:
         raise NotImplementedError
 
+    def count_free(self, tokens: Sequence[Token]) -> int:
+        return 0
+
     def rollback(self, n: int) -> None:
         raise NotImplementedError
 

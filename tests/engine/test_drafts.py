@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from mullama.engine.options import EngineOptions
-from mullama.types import FinishReason, MemoryKind, Status
+from mullama.types import FinishReason, GenerateRequest, MemoryKind, Status, Token
 from tests.engine.bench import Bench
-from tests.engine.fakes import EOG, echoing_token, reference, request
+from tests.engine.fakes import EOG, N_VOCAB, echoing_token, reference, request
 
 PROMPT = list(range(1, 30))
 N = 200
@@ -73,6 +75,58 @@ def test_what_is_banned_stays_banned() -> None:
     it.add(request(1, PROMPT, N, min_tokens=N))
     it.run()
     assert n_drafted(it) == 0
+
+
+class Watched:
+    """A matcher of free text: but behind each `trigger` 77 must come."""
+
+    done = False
+    can_end = True
+
+    def __init__(self, trigger: Token) -> None:
+        self.trigger = trigger
+        self.last = -1
+
+    def mask(self) -> bytes | None:
+        if self.last != self.trigger:
+            return None
+        bits = bytearray(N_VOCAB // 8 + 4)
+        bits[77 // 8] |= 1 << 77 % 8
+        return bytes(bits)
+
+    def accept(self, token: Token) -> None:
+        assert self.last != self.trigger or token == 77
+        self.last = token
+
+    def count_free(self, tokens: Sequence[Token]) -> int:
+        ahead = list(tokens)
+        return ahead.index(self.trigger) if self.trigger in ahead else len(ahead)
+
+    def forced(self) -> list[Token]:
+        return []
+
+    def count_allowed(self, tokens: Sequence[Token]) -> int:
+        raise NotImplementedError
+
+    def rollback(self, n: int) -> None:
+        raise NotImplementedError
+
+    def clone(self) -> Watched:
+        raise NotImplementedError
+
+
+def test_text_that_a_constraint_leaves_free_is_drafted_and_no_further() -> None:
+    trigger = reference(PROMPT, N, echoing_token)[40]
+    answers = []
+    for draft_tokens in (0, 6):
+        it = bench(draft_tokens=draft_tokens)
+        plain = request(1, PROMPT, N)
+        it.add(GenerateRequest(1, plain.prompt, plain.options, lambda: Watched(trigger)))
+        it.run()
+        answers.append(it.tokens()[1, 0])
+    assert answers[0] == answers[1]
+    assert n_drafted(it) > N / 10
+    assert answers[0][answers[0].index(trigger) + 1] == 77
 
 
 def test_the_next_turn_finds_what_was_drafted() -> None:

@@ -34,7 +34,7 @@ class Vocab(fakes.Vocab):
 
 def prepared(**fields: Any) -> Prepared:
     request = ChatRequest(**{"messages": HELLO, "marks": ("a{b", "}", "c"), **fields})
-    return Preparer(Vocab(), Template()).generate(7, request)
+    return Preparer(Vocab(), Template(), 4096).generate(7, request)
 
 
 def test_only_the_control_tokens_among_the_marks_are_shown() -> None:
@@ -69,13 +69,13 @@ def test_a_template_that_renders_no_history_tells_nothing() -> None:
             return super().render(messages, **given)
 
     request = ChatRequest(HELLO, marks=("}",))
-    assert Preparer(Vocab(), Picky()).generate(7, request).opened == ""
+    assert Preparer(Vocab(), Picky(), 4096).generate(7, request).opened == ""
 
 
 def test_the_template_is_told_of_the_tools_that_may_be_called() -> None:
     def prompt(choice: ToolChoice) -> str:
         request = ChatRequest(HELLO, tools=TOOLS, tool_choice=choice)
-        return Preparer(Vocab(), Template()).render(request)
+        return Preparer(Vocab(), Template(), 4096).render(request)
 
     assert prompt(ToolChoice()).startswith("tool:f;tool:g;user:")
     assert prompt(ToolChoice(names=("g",))).startswith("tool:g;user:")

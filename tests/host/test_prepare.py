@@ -20,6 +20,7 @@ from mullama.types import (
 from tests.host.fakes import BOS, EOS, Template, Vocab
 
 N_VOCAB = Vocab.n_tokens
+N_CTX = 4096
 HELLO: tuple[dict[str, Any], ...] = ({"role": "user", "content": "hello"},)
 
 
@@ -28,7 +29,7 @@ def plain(text: str) -> tuple[Token, ...]:
 
 
 def preparer(vocab: Vocab | None = None, template: Template | None = None) -> Preparer:
-    return Preparer(vocab or Vocab(), template or Template())
+    return Preparer(vocab or Vocab(), template or Template(), N_CTX)
 
 
 def prompt_of(request: ChatRequest | CompletionRequest, vocab: Vocab | None = None) -> Any:
@@ -85,7 +86,7 @@ def test_template_arguments_cannot_replace_fields_of_the_request(name: str) -> N
 
 
 def test_a_chat_without_a_template_is_refused_and_a_completion_is_not() -> None:
-    bare = Preparer(Vocab(), None)
+    bare = Preparer(Vocab(), None, N_CTX)
     with pytest.raises(InvalidRequest, match="no chat template") as caught:
         bare.generate(1, ChatRequest(HELLO))
     assert caught.value.param == "messages"
@@ -160,7 +161,7 @@ def test_pieces_are_each_tokens_bytes() -> None:
 
 
 def test_a_model_without_a_template_tokenizes_no_conversation() -> None:
-    bare = Preparer(Vocab(), None)
+    bare = Preparer(Vocab(), None, N_CTX)
     with pytest.raises(InvalidRequest, match="no chat template") as caught:
         bare.tokenize(TokenizeRequest(ChatRequest(HELLO)))
     assert caught.value.param == "messages"

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from queue import SimpleQueue
+from threading import enumerate as enumerate_threads
 
 import pytest
 
@@ -73,6 +74,19 @@ def harness() -> Iterator[Harness]:
 
 def completion(prompt: str | tuple[int, ...] = "ab", **changes: object) -> CompletionRequest:
     return CompletionRequest(prompt, options(**{"max_tokens": 4, **changes}))
+
+
+def test_closing_waits_for_the_grammars_that_are_being_prepared() -> None:
+    harness = Harness(Model())
+    harness.running.prepare_guides()
+    harness.running.close()
+    harness.running.prepare_guides()  # too late for anything
+    assert "guides" not in {thread.name for thread in enumerate_threads()}
+    assert harness.crashes.empty()
+    only_embeds = Harness(Model(generates=False))
+    only_embeds.running.prepare_guides()
+    only_embeds.running.close()
+    assert only_embeds.crashes.empty()
 
 
 def test_a_request_is_answered_by_events(harness: Harness) -> None:

@@ -6,7 +6,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
@@ -127,6 +127,24 @@ def server() -> Iterator[Server]:
 
 def completion(prompt: str = "ab", **changes: Any) -> CompletionRequest:
     return CompletionRequest(prompt, options(**{"max_tokens": 4, **changes}))
+
+
+def test_grammars_are_prepared_when_the_model_is_loaded_and_not_before() -> None:
+    prepared: SimpleQueue[str] = SimpleQueue()
+
+    class Watched(Server):
+        def _load(self, message: frames.Load, **callbacks: Any) -> RunningModel:
+            running = super()._load(message, **callbacks)
+            running.prepare_guides = lambda: prepared.put(current_thread().name)  # type: ignore[method-assign]
+            return running
+
+    server = Watched()
+    try:
+        assert prepared.empty()
+        server.start()
+        assert prepared.get(timeout=TIMEOUT) == "load"
+    finally:
+        server.close()
 
 
 def test_the_first_frame_says_what_to_load(server: Server) -> None:

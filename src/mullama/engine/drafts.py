@@ -1,8 +1,9 @@
 """Drafts in the plan: tokens ahead of what a sequence has, computed along and checked in one step.
 
 A draft costs rows. Where they come from is `lookup`'s business, what they are worth `draft_pace`'s;
-here they meet the plan: only in steps of streams alone, only as far as logits and tokens reach, and
-only where a lane can be cut again after the last token that was right.
+here they meet the plan: only in steps of streams alone, only as far as logits and tokens reach,
+only where a lane can be cut again after the last token that was right, and under a constraint only
+while it leaves the text free.
 
 Another source of drafts, such as a second model, would be asked here.
 """
@@ -49,6 +50,8 @@ class Drafts:
                 continue
             n = self._pace.length(sequence.acceptance, n_rows, n_sequences, most)
             draft = sequence.lookup.propose(n)
+            if draft and sequence.matcher is not None:
+                draft = draft[: sequence.matcher.count_free(draft)]
             if draft:
                 chunk.tokens = [*chunk.tokens, *draft]
                 chunk.n_draft = len(draft)
@@ -58,7 +61,7 @@ class Drafts:
     def _room(self, sequence: Sequence) -> int:
         """Tokens that a draft may have: the last one wanted needs no row, and what is banned must
         not change on the way."""
-        if sequence.matcher is not None:  # each row would need a mask of its own
+        if sequence.mask is not None or sequence.n_unseen:  # each row would need one of its own
             return 0
         if sequence.n_generated < sequence.job.options.min_tokens:
             return 0

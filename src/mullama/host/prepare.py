@@ -8,6 +8,7 @@ Pure over a vocabulary and a template: it knows no llama.cpp, no thread and no s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -66,9 +67,11 @@ class Prepared:
 class Preparer:
     """Turns requests for one model into tokens. Thread-safe, as the vocabulary is."""
 
-    def __init__(self, vocab: Vocab, template: Template | None) -> None:
+    def __init__(self, vocab: Vocab, template: Template | None, n_ctx: int) -> None:
+        """`n_ctx`: positions that one request can have."""
         self._vocab = vocab
         self._template = template
+        self._n_ctx = n_ctx
         self._shown: dict[tuple[str, ...], tuple[Token, ...]] = {}  # by marks; a model has few sets
         self._guides: Guides | None = None
         self._lock = Lock()
@@ -80,10 +83,13 @@ class Preparer:
         self._check_options(request.options)
         if isinstance(request, ChatRequest):
             text = self.render(request)
+            tokens = self._text(text)
             opened = self._opened(text, request) if request.marks else ""
-            constraint = self._guide(request, opened) if request.marks else self._alone(request)
-            prepared = self._request(id, request, self._text(text), constraint)
-            return Prepared(prepared, opened=opened)
+            if request.marks:
+                constraint = self._guide(request, opened, self._n_ctx - len(tokens))
+            else:
+                constraint = self._alone(request)
+            return Prepared(self._request(id, request, tokens, constraint), opened=opened)
         prepared = self._request(id, request, self._completion(request), self._alone(request))
         if isinstance(request.prompt, str):
             return Prepared(prepared)
@@ -134,19 +140,25 @@ class Preparer:
         constraint = request.options.constraint
         return None if constraint is None else self._all_guides.constraint(constraint)
 
-    def _guide(self, request: ChatRequest, opened: str) -> Callable[[], Matcher] | None:
-        """What holds an answer of thoughts, calls and words; None where all of it is free."""
-        free = request.thinking_budget is None and request.options.constraint is None
-        if self._template is None or (free and not request.offered):
+    def _guide(self, request: ChatRequest, opened: str, room: int) -> Callable[[], Matcher] | None:
+        """What holds an answer of thoughts, calls and words; None where all of it is free. There is
+        `room` for so many tokens."""
+        limits = (request.thinking_budget, request.thinking_share, request.options.constraint)
+        if self._template is None or not (request.offered or any(x is not None for x in limits)):
             return None
         source = self._template.source_for(tools=bool(request.offered))
-        return self._all_guides.answer(request, source, opened)
+        return self._all_guides.answer(request, source, opened, room)
+
+    def prepare_guides(self) -> None:
+        """Do now what the first constrained answer would wait for: a second for 152k tokens."""
+        with suppress(InvalidRequest):  # a model that can't be constrained says so when it is asked
+            self._all_guides.prepare()
 
     @property
     def _all_guides(self) -> Guides:
         with self._lock:
             if self._guides is None:
-                # Not for those who never constrain: it takes memory, and a second to prepare.
+                # Not at the top: it takes memory, and time to import.
                 from mullama.host.guides import Guides
 
                 self._guides = Guides(self._vocab)
@@ -166,12 +178,15 @@ class Preparer:
                 f"chat_template_kwargs can't set {taken[0]!r}; send it as its own field.",
                 param="chat_template_kwargs",
             )
+        variables = dict(request.template_kwargs)
+        if request.thinking_budget is not None:  # some models are told of it
+            variables.setdefault("thinking_budget", request.thinking_budget)
         return self._template.render(
             request.messages,
             tools=request.offered,
             add_generation_prompt=request.add_generation_prompt,
             continue_final_message=request.continue_final_message,
-            **request.template_kwargs,
+            **variables,
         )
 
     def tokenize(self, request: TokenizeRequest) -> TokenizeResult:

@@ -89,7 +89,6 @@ class RunningModel:
         crashed: Callable[[BaseException], None],
     ) -> None:
         self._parts = parts
-        self._preparer = Preparer(parts.vocab, parts.template)
         self._emit_events = emit
         self._crashed = crashed
         self._prepared: dict[int, Prepared] = {}  # with words for Started, which is still to come
@@ -109,6 +108,7 @@ class RunningModel:
             self._start(self._engine.run, "engine", parts.runner.close)
         else:
             self._open_embedding()
+        self._preparer = Preparer(parts.vocab, parts.template, self.n_ctx)
 
     @property
     def n_ctx(self) -> int:
@@ -131,6 +131,12 @@ class RunningModel:
                 param="model",
             )
         return self._preparer.generate(id, request)
+
+    def prepare_guides(self) -> None:
+        """Do in a thread what the first constrained answer would wait for."""
+        with self._lock:  # closing waits for what was started, and nothing starts behind it
+            if self._engine is not None and not self._closed:
+                self._run(self._preparer.prepare_guides, "guides")
 
     def submit(self, prepared: Prepared) -> None:
         """Have a request answered by events. Raises ContextLengthExceeded or Overloaded."""
@@ -233,6 +239,12 @@ class RunningModel:
             return self._embedding
 
     def _start(self, run: Callable[[], None], name: str, close: Callable[[], None]) -> None:
+        self._to_close.append(close)
+        self._run(run, name)
+
+    def _run(self, run: Callable[[], None], name: str) -> None:
+        """Do it in a thread, for which closing waits."""
+
         def work() -> None:
             try:
                 run()
@@ -241,7 +253,6 @@ class RunningModel:
 
         thread = Thread(target=work, name=name, daemon=True)
         self._threads.append(thread)
-        self._to_close.append(close)
         thread.start()
 
     def _emit(self, events: list[Event]) -> None:

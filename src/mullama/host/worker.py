@@ -144,6 +144,7 @@ class Worker:
             gc.freeze()  # what is there now stays: no collection needs to look at it again
             self._model = model
             self._outbox.send(frames.Ready(model.n_ctx))
+            model.prepare_guides()
 
     def _fail_to_load(self, error: ErrorInfo) -> None:
         self._outbox.send(frames.LoadFailed(error))

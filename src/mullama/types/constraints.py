@@ -83,6 +83,12 @@ class Matcher(Protocol):
         """How many of `tokens`, a draft, could follow one another here. Changes nothing."""
         ...
 
+    def count_free(self, tokens: Sequence[Token]) -> int:
+        """How many of `tokens`, a draft, could follow one another here with a mask neither for any
+        of them nor for what follows the last. Changes nothing and raises nothing.
+        """
+        ...
+
     def forced(self) -> list[Token]:
         """The tokens that must come next, to be appended without sampling; not accepted yet.
 

@@ -102,6 +102,10 @@ class ChatRequest:
     `opened`. Only of an answer that is read so can thoughts and calls be told from its words: then
     a constraint holds for the words, calls are held to the tools, and thoughts to a
     `thinking_budget` of so many tokens. Otherwise a constraint holds for the answer as a whole.
+
+    Without a budget, `thinking_share` gives one to a model that thinks and whose template knows no
+    efforts: that share of the tokens that there is room for. `last_words` are written where a
+    thought is closed because its budget is spent.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -113,6 +117,8 @@ class ChatRequest:
     tool_choice: ToolChoice = ToolChoice()
     marks: tuple[str, ...] = ()
     thinking_budget: int | None = None
+    thinking_share: float | None = None
+    last_words: str = ""
 
     @property
     def offered(self) -> tuple[dict[str, Any], ...]:

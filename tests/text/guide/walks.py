@@ -48,7 +48,18 @@ def walk(
 
     It wanders for a while, then makes for the end, by one of the texts in `closing` where one fits.
     """
-    matcher = template.matcher()
+    return wander(template.matcher(), vocab, rng, closing=closing, most=most)
+
+
+def wander(
+    matcher: Matcher,
+    vocab: SmallVocab,
+    rng: random.Random,
+    *,
+    closing: Sequence[str] = (),
+    most: int = 4000,
+) -> list[Token]:
+    """The same, from where the matcher stands."""
     tokens: list[Token] = []
     while not matcher.done and len(tokens) < most:
         chosen = matcher.forced()
@@ -129,4 +140,4 @@ def written(vocab: SmallVocab, text: str) -> list[Token]:
     return found
 
 
-__all__ = ["END", "MarkedVocab", "Stuck", "follows", "read", "text_of", "walk", "written"]
+__all__ = ["END", "MarkedVocab", "Stuck", "follows", "read", "text_of", "walk", "wander", "written"]

@@ -191,7 +191,8 @@ class ChatChunks(Chunks):
         contents = [content for span in spans if (content := delta(span, self._shape))]
         if not contents and (tokens or scored):
             contents = [self._before + b'""' + self._after]
-        logprobs = encode(chat_scores(scores)) if scored else b"null"
+        shown = bool(self._shape.thought_fields)
+        logprobs = encode(chat_scores(scores, thoughts=shown)) if scored else b"null"
         first = [self._chunk(index, one, logprobs=logprobs, tokens=tokens) for one in contents[:1]]
         return b"".join(first + [self._chunk(index, one) for one in contents[1:]])
 

@@ -147,10 +147,13 @@ def chat_completion(head: Head, shape: Shape, collected: ChatCollected) -> ChatC
 
 
 def _chat_choice(shape: Shape, collected: ChatCollected, index: int) -> ChatChoice:
+    logprobs = None
+    if shape.logprobs:
+        logprobs = chat_scores(collected.scores(index), thoughts=bool(shape.thought_fields))
     choice: ChatChoice = {
         "index": index,
         "message": _message(shape, collected.spans[index]),
-        "logprobs": chat_scores(collected.scores(index)) if shape.logprobs else None,
+        "logprobs": logprobs,
         "finish_reason": chat_reason(collected.ended[index], collected.n_calls(index), shape),
     }
     if shape.token_ids:

@@ -20,6 +20,7 @@ from mullama.api.openai.schema import (
     Message,
     Token,
 )
+from mullama.api.openai.thinking import thinking
 from mullama.api.openai.tools import choice, tools
 from mullama.errors import InvalidRequest
 from mullama.types import (
@@ -59,7 +60,7 @@ def chat_request(body: ChatBody) -> ChatRequest:
     if top and not body.logprobs:
         raise InvalidRequest("top_logprobs needs logprobs to be true.", param="top_logprobs")
     limit = _max_tokens(body, "max_completion_tokens", "max_tokens", "n_predict")
-    offered = tools(body)
+    offered, asked = tools(body), thinking(body)
     return ChatRequest(
         messages=tuple(_message(i, message) for i, message in enumerate(body.messages)),
         options=_options(
@@ -67,9 +68,12 @@ def chat_request(body: ChatBody) -> ChatRequest:
         ),
         add_generation_prompt=_add_generation_prompt(body),
         continue_final_message=bool(body.continue_final_message),
-        template_kwargs=_template_kwargs(body),
+        template_kwargs=asked.variables,
         tools=offered,
         tool_choice=choice(body, offered),
+        thinking_budget=asked.budget,
+        thinking_share=asked.share,
+        last_words=asked.last_words,
     )
 
 
@@ -83,24 +87,6 @@ def _add_generation_prompt(body: ChatBody) -> bool:
             param="add_generation_prompt",
         )
     return False
-
-
-def _template_kwargs(body: ChatBody) -> dict[str, Any]:
-    """What of the request is the template's: its own variables, and how much to think."""
-    given = dict(body.chat_template_kwargs or {})
-    effort, thinks = body.reasoning_effort, body.enable_thinking
-    if thinks is not None and given.setdefault("enable_thinking", thinks) != thinks:
-        raise InvalidRequest(
-            "enable_thinking differs from that of chat_template_kwargs; send one of them.",
-            param="enable_thinking",
-        )
-    if effort is not None:
-        given.setdefault("enable_thinking", effort != "none")
-    if effort not in (None, "none"):
-        given.setdefault("reasoning_effort", effort)
-    if body.verbosity is not None:
-        given.setdefault("verbosity", body.verbosity)
-    return given
 
 
 def _message(index: int, message: Message) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from mullama.text.spans import Span, SpanKind
 
 
 def delta(span: Span, shape: Shape) -> bytes:
-    """The delta with its name; nothing where a span ends something without a word."""
+    """The delta with its name; nothing where a span has no word for the client."""
     match span.kind:
         case SpanKind.CONTENT:
             return b'"delta":{"content":' + encode(span.text) + b"}"
         case SpanKind.REASONING:
-            return b'"delta":' + encode(dict.fromkeys(shape.thought_fields, span.text))
+            named = dict.fromkeys(shape.thought_fields, span.text)
+            return b'"delta":' + encode(named) if named else b""
         case SpanKind.CALL:
             function = {"name": span.name, "arguments": ""}
             return _call(span, shape, function, {"id": span.id, "type": "function"})

@@ -43,10 +43,11 @@ def chat_logprobs(scored: Iterable[TokenLogprob]) -> list[ChatLogprob]:
     ]
 
 
-def chat_scores(scores: Scores) -> ChatLogprobs:
-    """Chat's shape for an answer, or a piece of one, with the tokens of thoughts apart."""
+def chat_scores(scores: Scores, *, thoughts: bool = True) -> ChatLogprobs:
+    """Chat's shape for an answer, or a piece of one, with the tokens of thoughts apart, or left
+    out."""
     answer: ChatLogprobs = {"content": chat_logprobs(scores.content), "refusal": None}
-    if scores.thoughts:
+    if scores.thoughts and thoughts:
         answer["reasoning_content"] = chat_logprobs(scores.thoughts)
     return answer
 

@@ -16,7 +16,6 @@ from mullama.api.openai.schema import GenerationBody
 from mullama.errors import InvalidRequest
 
 _OURS: Mapping[str, tuple[Any, ...]] = {
-    "thinking_budget_tokens": (),
     "modalities": (["text"],),
     "audio": (),
     "moderation": (),
@@ -45,6 +44,17 @@ _THEIRS: Mapping[str, tuple[Any, ...]] = {
     "use_beam_search": (False,),
 }
 
+# What is a chat's alone: a plain prompt's thoughts can't be told from its answer.
+_OF_CHATS: Mapping[str, tuple[Any, ...]] = {
+    "thinking_budget_tokens": (-1,),
+    "thinking_budget": (-1,),
+    "thinking_token_budget": (-1,),
+    "reasoning_budget_tokens": (-1,),
+    "reasoning_budget": (-1,),
+}
+
+_NOT_FIELDS = {**_THEIRS, **_OF_CHATS}  # a chat has the latter as fields
+
 # The same for texts that are embedded or ranked.
 _OF_INPUTS: Mapping[str, tuple[Any, ...]] = {
     "activation": (True,),
@@ -66,9 +76,11 @@ _OF_INPUTS: Mapping[str, tuple[Any, ...]] = {
     "truncation_side": ("right",),
     "use_activation": (True,),
 }
+_IN_CHATS = "Send messages to /v1/chat/completions."
 _PREFIX = "Model files say nothing of it: put the prefix that your model wants into the text."
 
 _INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys(_OF_CHATS, _IN_CHATS),
     "chat_template": "The model's own template is used; /v1/completions takes a ready prompt.",
     "n_probs": "Use logprobs.",
     "input_type": _PREFIX,
@@ -92,8 +104,8 @@ def refuse_unsupported(body: GenerationBody) -> None:
         if name in _OURS:
             _check(name, getattr(body, name), _OURS[name])
     for name, value in (body.model_extra or {}).items():
-        if name in _THEIRS:
-            _check(name, value, _THEIRS[name])
+        if name in _NOT_FIELDS:
+            _check(name, value, _NOT_FIELDS[name])
 
 
 def refuse_other_inputs(body: BaseModel) -> None:

@@ -34,6 +34,7 @@ from mullama.api.openai.models import model_answer
 from mullama.api.openai.refuse import refuse_unsupported
 from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody, GenerationBody
 from mullama.api.openai.shape import Head, Shape, encode
+from mullama.api.openai.thinking import thinking
 from mullama.api.openapi import body_of, facts, replies
 from mullama.api.responses import Answer
 from mullama.api.sse import EventStream
@@ -102,7 +103,7 @@ class OpenAI:
         head = Head.new("chatcmpl", model.name)
         shape = replace(
             _shape(body, logprobs=bool(body.logprobs)),
-            thought_fields=THOUGHT_FIELDS[self._options.reasoning_field],
+            thought_fields=self._thought_fields(body),
             legacy_calls=bool(body.functions),
         )
         if body.stream:
@@ -200,6 +201,9 @@ class OpenAI:
             continued=asked.continue_final_message,
         )
         return replace(asked, marks=known.marks), channels
+
+    def _thought_fields(self, body: ChatBody) -> tuple[str, ...]:
+        return THOUGHT_FIELDS[self._options.reasoning_field] if thinking(body).shown else ()
 
     def _stream(
         self,

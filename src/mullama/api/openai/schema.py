@@ -38,6 +38,9 @@ Items = Annotated[list[T], Field(fail_fast=True)]
 
 # Checked by `convert` or not at all, since a union's errors don't name a field well.
 StringOrObject = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})]
+BoolOrString = Annotated[Any, WithJsonSchema({"type": ["boolean", "string"]})]
+BoolOrObject = Annotated[Any, WithJsonSchema({"type": ["boolean", "object"]})]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Duration = Annotated[Any, WithJsonSchema({"type": ["number", "string"]})]
 LogitBias = Annotated[
     Any,
@@ -226,7 +229,6 @@ class GenerationBody(Body):
     structured_outputs: JsonObject | None = Field(
         None, description="One of json, regex, choice, grammar, json_object."
     )
-    thinking_budget_tokens: int | None = Field(None, description="Refused.")
     lora: Items[JsonObject] | None = Field(None, description="Refused, unless empty.")
     cache_salt: str | None = Field(
         None, max_length=256, description="Cached prefixes are shared where this is the same."
@@ -300,14 +302,42 @@ class ChatBody(GenerationBody):
         None, description="The old form of tools; calls come in the old form, too."
     )
     function_call: StringOrObject = Field(None, description="For functions: auto or none.")
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = (
-        Field(None, description="How long to think, where the model knows it; none: not at all.")
+    reasoning_effort: Effort | None = Field(
+        None, description="How hard to think; none: not at all."
     )
     enable_thinking: bool | None = Field(
         None, description="Whether to think, where the model's template leaves it open."
     )
     reasoning_format: Literal["auto", "deepseek", "none"] | None = Field(
         None, description="auto (default): thoughts come apart; none: in the content, with marks."
+    )
+    thinking_budget_tokens: CountOrMinus1 | None = Field(
+        None, description="Most tokens of thoughts; 0: no thought; -1 or none: no limit."
+    )
+    thinking_budget: CountOrMinus1 | None = Field(
+        None, description="The same as thinking_budget_tokens."
+    )
+    thinking_token_budget: CountOrMinus1 | None = Field(
+        None, description="The same as thinking_budget_tokens."
+    )
+    reasoning_budget: CountOrMinus1 | None = Field(
+        None, description="The same as thinking_budget_tokens."
+    )
+    reasoning_budget_tokens: CountOrMinus1 | None = Field(
+        None, description="The same as thinking_budget_tokens."
+    )
+    reasoning_budget_message: str | None = Field(
+        None, max_length=4096, description="Written where the budget closes a thought."
+    )
+    reasoning: JsonObject | None = Field(
+        None, description="effort, max_tokens (the budget), enabled, exclude."
+    )
+    thinking: BoolOrObject = Field(
+        None, description="Whether to think; or type (enabled, disabled, adaptive), budget_tokens."
+    )
+    think: BoolOrString = Field(None, description="Whether to think, or an effort.")
+    include_reasoning: bool | None = Field(
+        None, description="Default true; false: thoughts are not sent."
     )
     verbosity: Literal["low", "medium", "high"] | None = Field(
         None, description="How much to say, where the model's template knows it; else a hint."

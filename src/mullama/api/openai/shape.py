@@ -49,7 +49,8 @@ class Shape:
     """What the client wants to see. `n`: answers to each prompt. `echo`: the prompt, where wanted.
 
     `logprobs` is whether they are shown, however many were asked for. Thoughts go into all of
-    `thought_fields`. With `legacy_calls` a call has the form that it had with `functions`.
+    `thought_fields`, and nowhere if there are none. With `legacy_calls` a call has the form that it
+    had with `functions`.
     """
 
     n: int = 1

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 from mullama.errors import InvalidRequest
 from mullama.text.constraint.combined import Combined, CombinedFollower, End, Free
-from mullama.text.constraint.lazy import Beginner, Template, allows
+from mullama.text.constraint.lazy import Beginner, Template
+from mullama.text.constraint.masks import allows, any_of
 from mullama.text.constraint.tokens import Tokens
 from mullama.types import Token
 
@@ -136,19 +137,6 @@ class EitherFollower(CombinedFollower):
         copy._alive = [one.clone() for one in self._alive]
         self._copy_to(copy)
         return copy
-
-
-def any_of(masks: Sequence[bytes | None]) -> bytes | None:
-    """The tokens that one of the masks allows."""
-    if len(masks) == 1:
-        return masks[0]
-    bits, size = 0, 0
-    for mask in masks:
-        if mask is None:
-            return None
-        bits |= int.from_bytes(mask, "little")
-        size = len(mask)
-    return bits.to_bytes(size, "little")
 
 
 # ------------------------------------------------------------------------------- a thought first

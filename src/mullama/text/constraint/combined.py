@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from mullama.errors import InvalidRequest
-from mullama.text.constraint.lazy import count_allowed
+from mullama.text.constraint.masks import count_allowed, count_free, ends
 from mullama.text.constraint.tokens import Tokens
 from mullama.types import Token
 
@@ -77,6 +77,9 @@ class CombinedFollower(ABC):
 
     def count_allowed(self, tokens: Sequence[Token]) -> int:
         return count_allowed(self.clone(), tokens)
+
+    def count_free(self, tokens: Sequence[Token]) -> int:
+        return count_free(self.clone(), tokens)
 
     def rollback(self, n: int) -> None:
         if not n:
@@ -150,11 +153,3 @@ class EndFollower(CombinedFollower):
 
     def clone(self) -> EndFollower:
         return EndFollower(self._template)
-
-
-def ends(tokens: Tokens) -> bytes:
-    """The mask of the tokens that end a generation."""
-    mask = bytearray((tokens.n_tokens + 31) // 32 * 4)
-    for token in tokens.eog:
-        mask[token // 8] |= 1 << token % 8
-    return bytes(mask)

@@ -48,6 +48,9 @@ class Follower:
         self._check()
         return n
 
+    def count_free(self, tokens: Sequence[Token]) -> int:
+        return 0  # a grammar never lets everything through
+
     def forced(self) -> list[Token]:
         tokens: list[Token] = self._engine.compute_ff_tokens()
         self._check()

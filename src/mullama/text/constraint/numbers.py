@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from llguidance import LLMatcher
 
-from mullama.text.constraint.lazy import allows, count_allowed
+from mullama.text.constraint.masks import allows, count_allowed
 from mullama.text.constraint.matcher import Follower
 from mullama.text.constraint.tokens import Tokens
 from mullama.types import Token

@@ -7,6 +7,9 @@
 An answer is *held* if it must have a call or satisfy a constraint: then it can't end before that,
 nor within a thought. A held answer may begin with a thought if the model is one that thinks. With
 tools that may be called and a constraint it is either calls or words that satisfy it.
+
+A budget is one for all thoughts of an answer. Once one was closed for it, no other has any room: it
+is closed as it begins, and where a token opens thoughts that one does not come.
 """
 
 from __future__ import annotations
@@ -25,13 +28,14 @@ from mullama.text.guide.calls import Calls, Tool
 from mullama.text.syntax import Format, Protocol, Reasoning
 from mullama.types import Constraint, Token
 
-_SPACE = Regex(r"[ \t\r\n]{0,8}")  # between a thought and what follows
+_SPACE = Regex(r"[ \t\r\n]{0,8}")  # behind the marks around a thought
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What an answer may be. `opened` is what the prompt has of it; `thinks` is whether the model
-    is known to think; `budget` is in tokens of its thoughts."""
+    is known to think; `budget` is in tokens of its thoughts; `last_words` are written where it
+    closes one."""
 
     format: Format
     opened: str = ""
@@ -41,6 +45,7 @@ class Wanted:
     parallel: bool = True
     constraint: Constraint | None = None
     budget: int | None = None
+    last_words: str = ""
 
     @property
     def held(self) -> bool:
@@ -60,7 +65,8 @@ def guide(compiler: Compiler, answer: Wanted) -> Template | None:
     """What holds the answer; None where it is free. Raises InvalidRequest as the compiler does."""
     if not answer.tools and not answer.constraint and answer.budget is None:
         return None
-    return _Guide(compiler, answer).make()
+    made = _Guide(compiler, answer).make()
+    return None if isinstance(made, Free) else made
 
 
 class _Guide:
@@ -91,7 +97,7 @@ class _Guide:
         if not held and reasoning.anywhere:  # the body is watched for it
             return self._body()
         mark = reasoning.open.strip()
-        begun = self._compiler.compile(Markup(mark))
+        begun = self._compiler.compile(Seq((Markup(mark), _SPACE)))  # a token may go on in a line
         thought = self._thought(reasoning, self._body(after=True))
         return Opening(self._tokens, mark, begun, thought, self._body())
 
@@ -105,8 +111,16 @@ class _Guide:
 
     # ------------------------------------------------------------------ thoughts
 
-    def _thought(self, reasoning: Reasoning, then: Template) -> Template:
-        """Free text up to the end of the thought."""
+    def _thought(
+        self,
+        reasoning: Reasoning,
+        then: Template,
+        *,
+        closed: Template | None = None,
+        spent: bool = False,
+    ) -> Template:
+        """Free text up to the end of the thought; `closed` is what follows where the budget closed
+        it, which is at once if that is `spent`."""
         triggers: dict[str, Template] = {reasoning.close.strip(): then}
         if reasoning.ended_by_call and self._calls:
             for mark, part in self._calls.triggers():
@@ -114,10 +128,12 @@ class _Guide:
                 if not self._answer.held and self._answer.parallel and not reasoning.anywhere:
                     call = Chain(self._tokens, call, self._body())
                 triggers.setdefault(mark, call)
+        n_tokens = 0 if spent and self._answer.budget is not None else self._answer.budget
         budget = None
-        if self._answer.budget is not None:
-            closing = tuple(self._tokens.written(reasoning.close))
-            budget = Budget(self._answer.budget, closing, self._after_budget(then))
+        if n_tokens is not None:
+            budget = self._budget(
+                reasoning, n_tokens, closed or self._after_budget(reasoning, then)
+            )
         held = self._answer.held
         return Lazy(
             self._tokens,
@@ -128,6 +144,14 @@ class _Guide:
             never=self._new_messages() if held else (),
         )
 
+    def _budget(self, reasoning: Reasoning, n_tokens: int, then: Template) -> Budget:
+        words = self._tokens.tokenize(self._answer.last_words) if self._answer.last_words else []
+        in_line, at_line = (
+            (*words, *self._tokens.written(close))
+            for close in (reasoning.close, reasoning.close if words else reasoning.close.lstrip())
+        )
+        return Budget(n_tokens, in_line, at_line, then)
+
     def _new_messages(self) -> list[Token]:
         """The tokens that would leave a thought otherwise than by its end."""
         if not self._harmony:
@@ -135,12 +159,15 @@ class _Guide:
         marks = map(self._tokens.named, ("<|start|>", "<|channel|>", "<|call|>", "<|return|>"))
         return [token for token in marks if token is not None]
 
-    def _after_budget(self, then: Template) -> Template:
+    def _after_budget(self, reasoning: Reasoning, then: Template) -> Template:
         """What follows a thought that was closed: not another one."""
-        if not self._harmony or self._answer.held:
+        if self._answer.held or not reasoning.anywhere:
             return then
+        free = self._free(after=True, spent=True)
+        if not self._harmony:
+            return free
         final = self._compiler.compile(Markup(self._format.head + self._format.content_begin))
-        options: list[Template] = [Chain(self._tokens, final, then)]
+        options: list[Template] = [Chain(self._tokens, final, free)]
         if self._calls:
             call = Seq((Markup(self._format.head), self._calls.from_opening(several=False)))
             options.append(self._compiler.compile(call))
@@ -193,19 +220,35 @@ class _Guide:
             return alone
         return Chain(self._tokens, self._compiler.compile(first), alone)
 
-    def _free(self, *, after: bool) -> Template:
-        """Words without a constraint, watched for calls, and for thoughts that may begin there."""
+    def _free(self, *, after: bool, spent: bool = False) -> Template:
+        """Words without a constraint, watched for calls, and for thoughts that may begin there:
+        which are closed at once where the budget is `spent`."""
         triggers: dict[str, Template] = {}
         for mark, part in self._triggers():
             triggers.setdefault(mark, self._compiler.compile(part))
-        reasoning = self._format.reasoning
-        if reasoning and reasoning.anywhere and reasoning.open.strip():
-            triggers[reasoning.open.strip()] = self._thought(reasoning, End(self._tokens))
+        thoughts = self._thoughts_within(spent=spent)
+        triggers |= thoughts
         if not triggers:
             return Free(self._tokens)
-        before = "" if after else self._answer.opened
-        again = self._answer.parallel or not self._calls
-        return Lazy(self._tokens, triggers, again=again, before=before)
+        opening = [self._tokens.named(mark) for mark in thoughts] if spent else []
+        return Lazy(
+            self._tokens,
+            triggers,
+            again=self._answer.parallel or not self._calls,
+            before="" if after else self._answer.opened,
+            never=[token for token in opening if token is not None],
+            aside=thoughts,
+        )
+
+    def _thoughts_within(self, *, spent: bool) -> dict[str, Template]:
+        """What begins a thought among words, where a model does that."""
+        reasoning = self._format.reasoning
+        if not reasoning or not reasoning.anywhere or not reasoning.open.strip():
+            return {}
+        end = End(self._tokens)
+        closed = end if spent else None
+        thought = self._thought(reasoning, end, closed=closed, spent=spent)
+        return {reasoning.open.strip(): thought}
 
     def _triggers(self) -> Sequence[tuple[str, Part]]:
         if not self._calls:

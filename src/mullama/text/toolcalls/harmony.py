@@ -106,11 +106,12 @@ class Harmony:
     def _message(self, header: str) -> Reader[None]:
         channels, recipient = _ON_CHANNEL.findall(header), _RECIPIENT.search(header)
         name = recipient.group(1).removeprefix("functions.") if recipient else ""
+        if channels[-1:] == ["analysis"] and not name:
+            yield from self._thought(header)
+            return
         yield from self._source.space()
         if name in self._tools and (yield from self._source.at(0)) in ("{", ""):
             yield from self._call(name)
-        elif channels[-1:] == ["analysis"] and not name:
-            yield from self._thought(header)
         else:
             self._out.content_begins()
             yield from self._source.up_to(_BODY_ENDS, self._out.say)
