@@ -12,6 +12,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from mullama.models.header import GGML_TYPES, Header, Tensor, read_header, refuse
 from mullama.types import ModelInfo, ModelKind
@@ -75,6 +76,20 @@ def _check_numbers(header: Header) -> None:
             refuse(header.path, f"its header is corrupted: {key} is {value}. Download it again")
 
 
+def parts(path: Path) -> list[Path]:
+    """The files of a model: `path`, and of a split model the others that are there beside it."""
+    found = _SPLIT_NAME.fullmatch(path.name)
+    if found is None:
+        return [path]
+    count = int(found[3])
+    named = (path.with_name(_part_name(found[1], part, count)) for part in range(1, count + 1))
+    return [part for part in named if part == path or part.exists()]
+
+
+def _part_name(name: str, part: int, count: int) -> str:
+    return f"{name}-{part:05}-of-{count:05}.gguf"
+
+
 def _other_parts(header: Header) -> Iterator[Header]:
     """The headers of a split model's further parts, which must all be there."""
     count = header.number("split.count") or 0
@@ -86,11 +101,11 @@ def _other_parts(header: Header) -> Iterator[Header]:
             header.path,
             f"it is one of {count} parts, so its name must end in -00001-of-{count:05}.gguf",
         )
-    first = header.path.with_name(f"{found[1]}-00001-of-{count:05}.gguf")
+    first = header.path.with_name(_part_name(found[1], 1, count))
     if header.number("split.no") != 0:
         refuse(header.path, f"it is a later part of a split model. Give the first: {first.name}")
     for part in range(2, count + 1):
-        path = header.path.with_name(f"{found[1]}-{part:05}-of-{count:05}.gguf")
+        path = header.path.with_name(_part_name(found[1], part, count))
         if not path.exists():
             refuse(header.path, f"part {part} of {count} is missing: {path.name}")
         yield read_header(path)
