@@ -13,6 +13,10 @@ from typing import Any
 
 from mullama.errors import InvalidRequest
 
+# The types that a KV cache can have; the last ones are quantized.
+CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
+_PLAIN_TYPES = CACHE_TYPES[:3]
+
 
 def option(default: Any, help: str, *, flag: str | None = None, short: tuple[str, ...] = ()) -> Any:
     """A dataclass field that is also a CLI flag and an environment variable."""
@@ -85,8 +89,8 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         _check_types(self)
-        _at_least(self, 0, "context_size", "threads", "threads_batch", "queue_size")
-        _at_least(self, 1, "parallel", "batch_size", "ubatch_size", "target_gap_ms")
+        _at_least(self, 0, "context_size", "threads", "threads_batch")
+        _at_least(self, 1, "parallel", "queue_size", "batch_size", "ubatch_size", "target_gap_ms")
         _at_least(self, -1, "gpu_layers")
         _at_least(self, 0, "max_wait")
         _at_least(
@@ -108,6 +112,15 @@ class ModelOptions:
                 )
         _one_of(self, "flash_attn", "on", "off", "auto")
         _one_of(self, "split_mode", "none", "layer", "row")
+        _one_of(self, "cache_type_k", *CACHE_TYPES)
+        _one_of(self, "cache_type_v", *CACHE_TYPES)
+        if self.flash_attn == "off" and self.cache_type_v not in _PLAIN_TYPES:
+            raise InvalidRequest(
+                f"cache_type_v {self.cache_type_v!r} needs flash attention, and flash_attn is off; "
+                f"turn it on, or take one of {', '.join(_PLAIN_TYPES)}.",
+                param="cache_type_v",
+            )
+        shares(self.tensor_split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +174,17 @@ def n_bytes(text: str, param: str) -> int:
         raise InvalidRequest(f"{param} is {text!r}; it must be a size, such as 2GiB.", param=param)
     number, unit, binary = match.groups()
     return int(float(number) * (1024 if binary else 1000) ** (" kmgt".index(unit or " ")))
+
+
+def shares(text: str) -> list[float]:
+    """tensor_split as numbers: `3,1`. Raises InvalidRequest."""
+    try:
+        return [float(share) for share in text.split(",")] if text.strip() else []
+    except ValueError:
+        raise InvalidRequest(
+            f"tensor_split is {text!r}; it must be numbers separated by commas, such as 3,1.",
+            param="tensor_split",
+        ) from None
 
 
 def flag(item: Field[Any]) -> str:

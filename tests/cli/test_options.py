@@ -130,3 +130,20 @@ def test_a_bad_model_argument_is_refused(arguments: list[str], words: str) -> No
 
 def test_the_default_name_of_a_file_without_suffix_is_its_name() -> None:
     assert default_name(Path("models/weights")) == "weights"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--cache-type-k", "q3"], "cache_type_k is 'q3'; it must be one of f32, f16"),
+        (["--cache-type-v", "f17"], "cache_type_v is 'f17'"),
+        (["--cache-type-v", "q8_0", "--flash-attn", "off"], "needs flash attention"),
+        (["--tensor-split", "3,one"], "such as 3,1"),
+        (["--queue-size", "0"], "the least is 1"),
+    ],
+)
+def test_what_no_model_could_be_loaded_with_is_refused_at_the_start(
+    flags: list[str], words: str
+) -> None:
+    """It was only found when the model was loaded."""
+    assert words in refused(*flags)

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mullama import config
 from mullama.errors import InternalError, InvalidRequest, ModelError
+from mullama.llama import context
 from mullama.llama import runner as runner_module
 from mullama.llama.context import ContextOptions, LlamaContext
 from mullama.llama.lib import C
@@ -558,3 +560,7 @@ def test_recurrent_models_are_known(model: LlamaModel, monkeypatch: pytest.Monke
     monkeypatch.setattr(C, "llama_model_is_hybrid", lambda _: True)
     with LlamaContext(model, ContextOptions(n_ctx=64)) as context:
         assert context.memory_kind is MemoryKind.RECURRENT
+
+
+def test_the_cache_types_are_those_of_the_options() -> None:
+    assert set(context.CACHE_TYPES) == set(context.ELEMENT_BYTES) == set(config.CACHE_TYPES)

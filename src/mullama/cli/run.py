@@ -141,7 +141,7 @@ def _load(
     stack: ExitStack, path: Path, options: ModelOptions, progress: Progress
 ) -> tuple[Model, Context]:
     from mullama import Context, Model
-    from mullama.host.wiring import tensor_split
+    from mullama.config import shares
 
     stack.callback(progress.clear)  # where loading fails
     progress.update(f"loading {path.name}")
@@ -152,7 +152,7 @@ def _load(
         options.mlock,
         main_gpu=options.main_gpu,
         split_mode=options.split_mode,
-        tensor_split=tensor_split(options.tensor_split),
+        tensor_split=shares(options.tensor_split),
         chat_template=options.chat_template,
         progress=lambda done: progress.update(f"loading {path.name} {done:.0%}"),
     )

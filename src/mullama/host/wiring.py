@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mullama.config import ModelOptions, n_bytes
+from mullama.config import ModelOptions, n_bytes, shares
 from mullama.engine.disk import DiskStore, Fingerprint
 from mullama.engine.options import EngineOptions
 from mullama.engine.tiers import TierOptions
-from mullama.errors import InvalidRequest
 from mullama.host import sizing
 from mullama.host.prepare import Template
 from mullama.host.running import OwnedEmbedder, OwnedRunner, Parts, RunningModel
@@ -49,7 +48,7 @@ def load(
         use_mlock=options.mlock,
         main_gpu=options.main_gpu,
         split_mode=options.split_mode,
-        tensor_split=tensor_split(options.tensor_split),
+        tensor_split=shares(options.tensor_split),
         progress=progress,
     )
     try:
@@ -158,14 +157,3 @@ def open_embedder(model: LlamaModel, options: ModelOptions) -> OwnedEmbedder:
         n_threads=options.threads_batch or options.threads,
         flash_attn=options.flash_attn,
     )
-
-
-def tensor_split(text: str) -> list[float]:
-    """`3,1` as numbers. Raises InvalidRequest."""
-    try:
-        return [float(share) for share in text.split(",")] if text.strip() else []
-    except ValueError:
-        raise InvalidRequest(
-            f"tensor_split is {text!r}; it must be numbers separated by commas, such as 3,1.",
-            param="tensor_split",
-        ) from None
