@@ -399,6 +399,21 @@ async def test_a_file_that_was_exchanged_while_no_worker_had_it_is_described_ane
     assert host.model("a").n_ctx == READY.n_ctx
 
 
+async def test_a_template_that_was_exchanged_while_no_worker_had_it_is_read_anew(
+    fixture: Fixture,
+) -> None:
+    """The worker had the new one, and answers were still read by the old one."""
+    template = fixture.folder / "chat.jinja"
+    template.write_text("old")
+    host = fixture.host(model_options=ModelOptions(chat_template=f"@{template}"))
+    assert await text(host) == "x"
+    template.write_text("the new one")
+    assert host.model("a").info.chat_template == "old"  # as the worker has it
+    fixture.spawned["a"][0].die()
+    await until(lambda: host.model("a").state is ModelState.UNLOADED)
+    assert host.model("a").info.chat_template == "the new one"
+
+
 async def test_a_file_that_is_no_model_any_more_changes_nothing_until_it_is_loaded(
     fixture: Fixture,
 ) -> None:

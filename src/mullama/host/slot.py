@@ -27,11 +27,11 @@ from mullama.host import frames, sizing
 from mullama.host.client import WorkerClient
 from mullama.host.process import WorkerProcess
 from mullama.models.gguf import read_info
-from mullama.models.templates import with_response_schema, with_template
+from mullama.models.templates import stated_file, with_response_schema, with_template
 from mullama.types import ModelInfo, ModelState, ModelStatus
 
 EXIT_PATIENCE = 2.0  # seconds that a worker whose connection has ended gets to be gone
-CLOSE_PATIENCE = 5.0  # seconds that a worker gets to close its model
+CLOSE_PATIENCE = 12.0  # seconds that a worker gets to close its model; its disk cache takes ten
 # Between starts that fail, in seconds.
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 60.0
@@ -200,16 +200,22 @@ class Slot:
 
     def _read(self) -> None:
         """Take what is known of the model from its file. Raises MullamaError, OSError."""
+        stamps = self._stamps()
         info = _stated(read_info(self._path), self._options)
-        self.info, self._stamp = info, _stamp(self._path)
-        self._created = self._stamp[0] // 10**9
+        self.info, self._read_as = info, stamps
+        self._created = stamps[0][0] // 10**9
         self._n_ctx = sizing.context_size(info, self._options, sizing.physical_memory())
 
     def _look_again(self) -> None:
         """While no worker has it, a file may be exchanged for another under the same name."""
         with suppress(OSError, MullamaError):  # a worker meets them, too, and says so
-            if _stamp(self._path) != self._stamp:
+            if self._stamps() != self._read_as:
                 self._read()
+
+    def _stamps(self) -> list[tuple[int, int, int]]:
+        """Of the model's file, and of those that state its chat format. Raises OSError."""
+        stated = map(stated_file, (self._options.chat_template, self._options.response_schema))
+        return [_stamp(path) for path in (self._path, *filter(None, stated))]
 
     # -- one worker's life --------------------------------------------------------------------
 

@@ -56,11 +56,16 @@ def with_response_schema(info: ModelInfo, given: str | tuple[str, ...]) -> Model
     return replace(info, response_schema=text) if text else info
 
 
-def _text(given: str | tuple[str, ...], what: str, param: str) -> str:
+def stated_file(given: str | tuple[str, ...]) -> Path | None:
+    """The file that is named instead of the text itself, if one is."""
     text = given if isinstance(given, str) else "".join(given)
-    if not text.startswith("@"):
-        return text
-    path = Path(text[1:]).expanduser()
+    return Path(text[1:]).expanduser() if text.startswith("@") else None
+
+
+def _text(given: str | tuple[str, ...], what: str, param: str) -> str:
+    path = stated_file(given)
+    if path is None:
+        return given if isinstance(given, str) else "".join(given)
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
