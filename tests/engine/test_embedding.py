@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
 
@@ -224,3 +226,14 @@ def test_closing_fails_what_waits_and_refuses_what_comes() -> None:
         result(future)
     with pytest.raises(Overloaded):
         engine.submit([[1]])
+
+
+def test_an_idle_engine_keeps_no_vectors() -> None:
+    """It kept the last batch's requests, which may have vectors of hundreds of megabytes."""
+    engine = EmbedEngine(FakeEmbedder())
+    future = engine.submit([[1], [2]])
+    kept = weakref.ref(future)
+    run(engine)
+    del future
+    gc.collect()
+    assert kept() is None

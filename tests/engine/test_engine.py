@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from mullama.engine.engine import Engine
 from mullama.engine.options import EngineOptions
-from mullama.errors import ContextLengthExceeded, Overloaded
-from mullama.types import Delta, Event, Failed, Finished, FinishReason, Plan, StepOutput
+from mullama.errors import ContextLengthExceeded, InvalidRequest, Overloaded
+from mullama.types import Delta, Event, Failed, Finished, FinishReason, Matcher, Plan, StepOutput
 from tests.engine.fakes import FakeRunner, FakeVocab, reference, request
 
 
@@ -132,6 +133,52 @@ def test_an_unexpected_error_fails_every_request_and_is_raised() -> None:
     (failed,) = [e for e in inbox.events if isinstance(e, Failed)]
     assert failed.error.kind == "InternalError"
     assert "broken" not in failed.error.message
+
+
+def test_an_error_while_requests_arrive_ends_those_too_that_nobody_has_looked_at() -> None:
+    """Some were neither known nor refused, and waited for ever."""
+
+    def broken() -> Matcher:
+        raise RuntimeError("broken")
+
+    inbox = Inbox()
+    engine = Engine(FakeRunner(), FakeVocab(), emit=inbox)
+    engine.submit(request(1, [1]))
+    engine.submit(replace(request(2, [2]), constraint=broken))
+    engine.submit(request(3, [3]))
+    with pytest.raises(RuntimeError, match="broken"):
+        engine.run()
+    assert sorted(e.id for e in inbox.events if isinstance(e, Failed)) == [1, 2, 3]
+
+
+def test_an_error_between_queue_and_lane_still_ends_every_request() -> None:
+    """Its requests were ended by the books, whose error then came in the way."""
+    inbox = Inbox()
+    engine = Engine(FakeRunner(n_lanes=1), FakeVocab(), emit=inbox)
+    engine.submit(request(1, [1]))
+    engine._scheduler._residents.cells.take_lane()  # as if it had been lost
+    engine._scheduler._residents.has_lane = lambda: True  # type: ignore[method-assign]
+    with pytest.raises(IndexError):
+        engine.run()
+    assert [e.id for e in inbox.events if isinstance(e, Failed)] == [1]
+
+
+def test_more_answers_than_can_ever_wait_are_no_matter_of_time() -> None:
+    """It was 503, try again later."""
+    engine = Engine(FakeRunner(), FakeVocab(), emit=Inbox(), options=EngineOptions(queue_size=2))
+    with pytest.raises(InvalidRequest, match="n is 3") as error:
+        engine.submit(request(1, [1], n=3))
+    assert error.value.param == "n"
+
+
+def test_no_seconds_to_wait_mean_any_time_in_a_request_as_in_the_options() -> None:
+    """A request with max_wait 0 never came to its turn."""
+    inbox = Inbox()
+    engine = Engine(FakeRunner(), FakeVocab(), emit=inbox, options=EngineOptions(max_wait=1e-9))
+    engine.submit(request(1, [1], max_wait=0))
+    while engine.step():
+        pass
+    assert inbox.tokens(1) == reference([1], 4)
 
 
 def test_an_idle_engine_notices_wrong_books(caplog: pytest.LogCaptureFixture) -> None:

@@ -237,3 +237,26 @@ def test_the_longest_cached_prefix_is_found_whatever_was_evicted(
             world.check()
             exact = False
     assert all(leaf.lane != NO_LANE for leaf in world.cache._leaves.values())
+
+
+def test_a_short_prefix_stays_as_long_as_somebody_restores_what_is_below_it() -> None:
+    """It was dropped as too short to be copied, and what a running sequence waited for with it."""
+    tier = HostTier(TierOptions(1 << 20, 8), 1, 0)
+    it = World(tier=tier)
+    for end in "xy":
+        it.run("short" + end * 60)
+    it.cache.save(1 << 20)
+    it.cache.evict(1000)
+    tokens = tokens_of(map(ord, "short" + "x" * 60))
+    lane = it.cells.take_lane()
+    match = it.cache.attach(lane, tokens, len(tokens), None)
+    other = it.cells.take_lane()
+    short = it.cache.restore(it.cache.attach(other, tokens[:5], 5, None), other)
+    it.cache.detach(short, other)
+    tier.max_bytes = 1
+    it.cache.written()
+    it.cache.evict(1000)
+    while match.goal is not None:
+        match = it.cache.restore(match, lane)
+    assert match.node.end == len(tokens)
+    it.check(n_running=1)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from array import array
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from mullama.engine.disk import DiskStore
-from mullama.engine.disk_tier import DiskTier
+from mullama.engine.disk import DiskStore, Part
+from mullama.engine.disk_tier import DiskTier, Fetched
+from mullama.engine.fetching import PATIENCE
 from mullama.engine.options import EngineOptions
 from mullama.engine.radix import Node
 from mullama.engine.tiers import TierOptions
-from mullama.types import Blob, Load, LoadState, MemoryKind, Save, SaveState
+from mullama.types import Blob, Load, LoadState, MemoryKind, Save, SaveState, Status
 from tests.engine.bench import Bench
 from tests.engine.fakes import EOG, reference, request
 
@@ -256,3 +258,53 @@ def test_what_is_saved_while_nothing_runs_stays_within_the_budget_too() -> None:
     tier = it.scheduler._residents.tier
     assert tier is not None
     assert tier.n_bytes == sum(blob.n_bytes for blob in tier._users)
+
+
+def test_a_sequence_that_is_tried_alone_stops_where_its_state_is_to_be_saved() -> None:
+    """It went past the place, and its next chunk had fewer than no rows."""
+    it = bench(memory=MemoryKind.RECURRENT, state_bytes=10, script=[Status.FATAL])
+    first, second = ([first, *PROMPT[:40], EOG, *PROMPT] for first in (90, 91))
+    it.add(request(1, first, 3), request(2, second, 3))
+    it.run()
+    assert it.tokens() == {(1, 0): reference(first, 3), (2, 0): reference(second, 3)}
+    assert min(len(chunk.tokens) for plan in it.runner.plans for chunk in plan.chunks) > 0
+    saved = [op.blob.end for op in ops(it, SaveState) if isinstance(op, SaveState)]
+    assert saved.count(42) == 2
+
+
+def test_a_disk_that_hangs_keeps_a_request_waiting_for_a_while_only(tmp_path: Path) -> None:
+    """It waited for ever."""
+
+    class Hanging(DiskTier):
+        def __init__(self) -> None:
+            super().__init__(with_disk)
+            self.asked: list[Callable[[list[Fetched]], None]] = []
+
+        def fetch(self, parts: Sequence[Part], done: Callable[[list[Fetched]], None]) -> None:
+            self.asked.append(done)
+
+    with_disk = store(tmp_path)
+    before = bench(disk=DiskTier(with_disk))
+    before.add(request(1, PROMPT, 3))
+    before.run()
+    tier = Hanging()
+    it = bench(disk=tier)
+    it.add(request(1, [*PROMPT, 50], 3))
+    assert it.step() == []
+    it.clock.now += PATIENCE
+    it.run()
+    assert it.tokens()[1, 0] == reference([*PROMPT, 50], 3)
+    it.scheduler.clear_cache()
+    it.add(request(2, [*PROMPT, 60], 3))
+    it.run()
+    assert len(tier.asked) == 1  # of a disk that has not answered nothing more is asked
+    tier.asked.pop()([])
+    it.scheduler.clear_cache()
+    it.step()
+    it.add(request(3, [*PROMPT, 70], 3))
+    it.step()
+    assert len(tier.asked) == 1
+    tier.asked.pop()([])
+    it.run()
+    with_disk.close()
+    assert it.tokens()[3, 0] == reference([*PROMPT, 70], 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mullama.errors import ContextLengthExceeded, MullamaError, Overloaded
+from mullama.errors import ContextLengthExceeded, InvalidRequest, MullamaError, Overloaded
 from mullama.types import GenerateRequest, Matcher
 
 
@@ -16,6 +16,17 @@ def check_fits(request: GenerateRequest, n_ctx: int) -> None:
             "answer too. Send a shorter prompt, or serve the model with a larger "
             "--context-size.",
             param="messages",
+        )
+
+
+def check_answers(request: GenerateRequest, queue_size: int) -> None:
+    """Raises InvalidRequest for more answers than the queue ever takes: waiting is of no use."""
+    n = request.options.n
+    if n > queue_size:
+        raise InvalidRequest(
+            f"n is {n}, and no more than {queue_size} answers can wait here. Ask for fewer, or "
+            "serve the model with a larger --queue-size.",
+            param="n",
         )
 
 

@@ -70,7 +70,7 @@ class DiskTier:
         while first.start > blob.start and first.parent is not None:
             first = first.parent
         parent = self._parent_key(namespace, first)
-        if parent is None or blob.data is None:
+        if parent is None or not blob.data:  # empty: it could not be copied out
             return
         tokens = node.prefix()[blob.start : blob.end]
         state = node.state.data if node.state is not None and node.state.data is not None else b""

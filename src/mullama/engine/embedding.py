@@ -137,7 +137,8 @@ class EmbedEngine:
         with self._wake:
             self._computing = self._batch()
         self._embed(self._computing)
-        return bool(self._computing)
+        n_computed, self._computing = len(self._computing), []  # an idle engine keeps no vectors
+        return n_computed > 0
 
     def _wait(self) -> bool:
         with self._wake:

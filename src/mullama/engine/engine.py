@@ -22,7 +22,7 @@ from mullama.engine.options import EngineOptions
 from mullama.engine.scheduler import Scheduler
 from mullama.engine.stats import Stats
 from mullama.errors import InternalError, MullamaError, Overloaded
-from mullama.types import Event, GenerateRequest, Plan, Runner, Vocab
+from mullama.types import Event, Failed, GenerateRequest, Plan, Runner, Vocab
 
 log = logging.getLogger("mullama.engine")
 
@@ -51,7 +51,7 @@ class Engine:
             options or EngineOptions(), runner, vocab, clock, disk=disk, post=self._post
         )
         self._inbox: deque[Callable[[], list[Event]]] = deque()  # for the engine's thread to call
-        self._n_arriving = 0  # answers in the inbox
+        self._arriving: dict[int, int] = {}  # requests in the inbox, and how many answers each has
         self._wake = Condition()
         self._closed = False
         self._audited = clock()
@@ -73,8 +73,9 @@ class Engine:
         with self._wake:
             if self._closed:
                 raise Overloaded("The engine is shutting down.", code="shutting_down")
-            self._scheduler.check_queue(self._n_arriving + request.options.n)
-            self._n_arriving += request.options.n
+            n = request.options.n
+            self._scheduler.check_queue(sum(self._arriving.values()) + n)
+            self._arriving[request.id] = n
             self._post(partial(self._add, request))
 
     def cancel(self, request_id: int) -> None:
@@ -123,7 +124,7 @@ class Engine:
             raise
         finally:
             self.close()
-            self._emit_all(self._drain() + self._scheduler.fail_all(error))
+            self._emit_all(self._end_all(error))
 
     def step(self) -> bool:
         """One step; False if there was nothing to do. What happened since the last one is told
@@ -171,10 +172,17 @@ class Engine:
             events += self._inbox.popleft()()
         return events
 
+    def _end_all(self, error: MullamaError) -> list[Event]:
+        """Fail every request, those too that nobody has looked at yet."""
+        failed = self._scheduler.fail_all(error)
+        known = {event.id for event in failed}
+        return failed + [Failed(id, error.info()) for id in self._arriving if id not in known]
+
     def _add(self, request: GenerateRequest) -> list[Event]:
+        events = self._scheduler.add(request)
         with self._wake:
-            self._n_arriving -= request.options.n
-        return self._scheduler.add(request)
+            self._arriving.pop(request.id, None)
+        return events
 
     def _emit_all(self, events: list[Event]) -> None:
         if events:

@@ -100,7 +100,7 @@ class Planner:
             if self._has_loaded_enough:
                 return
             self._make_way(plan, sequence)
-        n = min(sequence.todo, self._n_ubatch, self._row_limit)
+        n = min(self._to_next_place(sequence), self._n_ubatch, self._row_limit)
         while not self._residents.make_room(n) and self.preempt(plan, besides=sequence):
             pass
         self._add_chunk(plan, sequence, n)
@@ -126,7 +126,9 @@ class Planner:
         n_streaming = 0
         for sequence in list(self._residents.running.values()):
             n = sequence.todo
-            if not sequence.streams or self._planned + n > self._row_limit:
+            if sequence.lane == NO_LANE or not sequence.streams:
+                continue  # without a lane: preempted for one before it
+            if self._planned + n > self._row_limit:
                 continue
             while not self._residents.make_room(n) and self.preempt(plan):
                 pass
@@ -194,15 +196,20 @@ class Planner:
         """Rows of a prompt for this step. A batch of less than a tile is slow, the more so the
         deeper in the context: so a prompt that nobody shares its steps with begins with its odd
         rows, and does not leave a few for the end."""
-        todo = sequence.todo
         if sequence.checkpoints:
-            return min(todo, budget, sequence.checkpoints[0] - sequence.n_computed)
+            return min(self._to_next_place(sequence), budget)
+        todo = sequence.todo
         if todo <= budget or self._waiting or self._n_catching_up > 1:
             return min(todo, budget)
         if sequence.first_computed is None:
             return todo % budget or budget
         a_few_left = todo - budget < self._n_tile - self._planned
         return todo if a_few_left and todo <= self._row_limit - self._planned else budget
+
+    def _to_next_place(self, sequence: Sequence) -> int:
+        """Rows until the sequence is complete, or has come to where its state is saved."""
+        end = sequence.checkpoints[0] if sequence.checkpoints else len(sequence.tokens)
+        return end - sequence.n_computed
 
     @property
     def _n_catching_up(self) -> int:
@@ -237,7 +244,7 @@ class Planner:
         for sequence in self._waiting.candidates():
             if budget <= 0 or len(residents.running) >= self._n_parallel:
                 break
-            if sequence.job.n_fetches or residents.must_wait(sequence):
+            if sequence.job.is_fetching or residents.must_wait(sequence):
                 continue
             if not residents.has_room_for(sequence):
                 break

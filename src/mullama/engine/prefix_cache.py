@@ -224,10 +224,11 @@ class PrefixCache(LiveTree):
         return unsaved[-1] if unsaved else None
 
     def _keeps(self, node: Node) -> bool:
-        """Whether a copy of the node would be of use."""
-        if self._tier is None or node.end < self._tier.min_tokens:
-            return False
-        return not self.exact or node.state is not None or bool(node.children)
+        """Whether a copy of the node would be of use, be it to the copies below it."""
+        if self._tier is None or len(node.children) > node.n_live:
+            return self._tier is not None
+        useful = not self.exact or node.state is not None or bool(node.children)
+        return useful and node.end >= self._tier.min_tokens
 
     def _save_in_pieces(self, node: Node, tier: HostTier) -> list[Node]:
         """Copy all of a node, so that it comes back piece by piece; the parts that it became."""

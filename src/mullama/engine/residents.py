@@ -198,9 +198,9 @@ class Residents:
         self.cells.compute(n)
         if in_prompt:
             self._publish(sequence)
-        if sequence.checkpoints and sequence.checkpoints[0] == sequence.n_computed:
-            del sequence.checkpoints[0]
-            self._checkpoint(sequence)
+        while sequence.checkpoints and sequence.checkpoints[0] <= sequence.n_computed:
+            if sequence.checkpoints.pop(0) == sequence.n_computed:  # else streams went past it
+                self._checkpoint(sequence)
 
     def cut(self, sequence: Sequence) -> None:
         """Rows beyond what counts as computed were wrong."""

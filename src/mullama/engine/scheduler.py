@@ -13,13 +13,13 @@ import logging
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
-from mullama.engine.arrival import check_fits, start_of, waited
+from mullama.engine.arrival import check_answers, check_fits, start_of, waited
 from mullama.engine.delivery import Delivery
 from mullama.engine.detokenizer import Detokenizer
-from mullama.engine.disk_tier import DiskTier, Fetched
+from mullama.engine.disk_tier import DiskTier
 from mullama.engine.drafts import Drafts
+from mullama.engine.fetching import Fetching, Post
 from mullama.engine.options import EngineOptions
 from mullama.engine.pace import Pace
 from mullama.engine.planner import Planner
@@ -47,8 +47,6 @@ from mullama.types import (
     Token,
     Vocab,
 )
-
-Post = Callable[[Callable[[], list[Event]]], None]
 
 log = logging.getLogger("mullama.engine")
 
@@ -81,7 +79,7 @@ class Scheduler:
             ends=vocab.eog,
             disk=disk,
         )
-        self._post = post
+        self._fetching = Fetching(self._residents, self.stats, clock, post)
         self._waiting: FairQueue[Sequence] = FairQueue(options.queue_size)
         self._drafts = Drafts(options.draft_tokens, options.draft_ngram, runner)
         self._planner = Planner(
@@ -112,8 +110,10 @@ class Scheduler:
         return bool(self._jobs or cache.ops or cache.n_unsaved or self._closed)
 
     def check(self, request: GenerateRequest) -> None:
-        """Raises ContextLengthExceeded for a prompt that can never fit. Thread-safe."""
+        """Raises InvalidRequest for what can never be served, such as a prompt that is too long.
+        Thread-safe."""
         check_fits(request, self.n_ctx)
+        check_answers(request, self._options.queue_size)
 
     def check_queue(self, n_arriving: int) -> None:
         """Raises Overloaded when so many answers more would not find a place. Thread-safe."""
@@ -145,7 +145,7 @@ class Scheduler:
             job.sequences.append(sequence)
             self._waiting.push(sequence)
         self._residents.expect(job.sequences[0])
-        self._fetch(job.sequences[0])
+        self._fetching.begin(job.sequences[0])
         events: list[Event] = [
             Started(job.id, job.n_prompt, request.prompt if options.return_tokens else ())
         ]
@@ -168,6 +168,7 @@ class Scheduler:
 
     def expire(self) -> list[Event]:
         """End the requests that waited longer than they may."""
+        self._fetching.give_up()
         events: list[Event] = []
         for sequence in self._waiting.expire(self._clock()):
             self._waiting.push(sequence)  # it is ended like any other that waits
@@ -177,21 +178,6 @@ class Scheduler:
     def clear_cache(self) -> list[Event]:
         """Forget every cached prefix that no running sequence uses."""
         self._residents.cache.clear()
-        return []
-
-    def _fetch(self, sequence: Sequence) -> None:
-        """Have read what only the disk has of a new sequence's prefix."""
-        parts = self._residents.look_up(sequence)
-        if not parts:
-            return
-        sequence.job.n_fetches += 1
-        post = self._post
-        self._residents.fetch(parts, lambda found: post(partial(self._fetched, sequence, found)))
-
-    def _fetched(self, sequence: Sequence, found: list[Fetched]) -> list[Event]:
-        sequence.job.n_fetches -= 1
-        self._residents.fetched(sequence, found)
-        self.stats.n_disk_tokens_total += sequence.n_from_disk
         return []
 
     def _new_sequence(self, job: Job, index: int, prompt: array[int]) -> Sequence:
@@ -369,8 +355,12 @@ class Scheduler:
         return [Failed(job.id, error.info())]
 
     def fail_all(self, error: MullamaError) -> list[Event]:
-        """End every request with an error: the engine stops."""
-        return [event for job in list(self._jobs.values()) for event in self._fail(job, error)]
+        """End every request with an error: the engine stops. Where a mistake of ours stopped it
+        the books may be wrong, so they are not looked at, and are of no use afterwards."""
+        failed: list[Event] = [Failed(id, error.info()) for id in self._jobs]
+        self.stats.n_failed_total += len(failed)
+        self._jobs.clear()
+        return failed
 
     # -- audit --------------------------------------------------------------------------------
 

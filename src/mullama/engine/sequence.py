@@ -46,7 +46,7 @@ class Job:
     n_prompt: int
     namespace: Hashable  # whose prefixes it may use
     arrived: float
-    n_fetches: int = 0  # parts of its prefix that are being read from disk
+    is_fetching: bool = False  # its prefix is being read from disk, and it waits for that
     sequences: list[Sequence] = field(default_factory=list)  # those that have not ended
     scored: list[TokenLogprob | None] = field(default_factory=list)  # prompt_logprobs so far
 
@@ -112,7 +112,7 @@ class Sequence:
     def deadline(self) -> float | None:
         """When its request must have begun."""
         max_wait = self.job.options.max_wait
-        if max_wait is None or self.index or self.n_starts:
+        if not max_wait or self.index or self.n_starts:
             return None
         return self.job.arrived + max_wait
 

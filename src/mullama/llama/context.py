@@ -238,7 +238,7 @@ class LlamaContext:
             array = np.frombuffer(data, np.uint8)
             place = ctypes.cast(array.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
             n_read = C.llama_state_seq_set_data_ext(pointer, place, len(array), lane, flags)
-        return bool(n_read == len(array))
+        return bool(n_read and n_read == len(array))
 
     def length(self, lane: int) -> int:
         """Positions that `lane` holds: its last one plus 1."""

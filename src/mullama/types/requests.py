@@ -23,9 +23,9 @@ class GenerateOptions:
     `return_tokens` asks for token ids in the events even where their text is still held back.
     Requests share cached prefixes where their `cache_salt` is the same. Of those that wait, lower
     `priority` goes first, and callers of one priority share what is served; `max_wait` is how many
-    seconds a request may wait to begin. `progress` asks for events while the prompt is computed.
-    An answer is held to its `constraint`. `special` renders all control tokens in the answer's
-    text, `shown` just these, one that ends the answer included.
+    seconds a request may wait to begin, 0 for any time. `progress` asks for events while the prompt
+    is computed. An answer is held to its `constraint`. `special` renders all control tokens in the
+    answer's text, `shown` just these, one that ends the answer included.
     """
 
     sampler: SamplerParams = field(default_factory=SamplerParams)

@@ -212,7 +212,7 @@ class GenerationBody(Body):
         None, ge=-1_000_000, le=1_000_000, description="Default 0; lower goes first."
     )
     max_wait: float | None = Field(
-        None, ge=0, description="Seconds to wait for a turn at most; then 503."
+        None, ge=0, description="Seconds to wait for a turn, 0 for any time; then 503."
     )
     keep_alive: Duration = Field(None, description="A hint.")
     ttl: Duration = Field(None, description="A hint.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 
 log = logging.getLogger("mullama.disk")
 
@@ -25,12 +25,6 @@ class Worker:
 
     def put(self, job: Job) -> None:
         self._jobs.put(job)
-
-    def reached(self) -> Event:
-        """An event that is set when everything that was put before has been done."""
-        done = Event()
-        self.put(done.set)
-        return done
 
     def stop(self) -> None:
         """The thread ends when it has done what was put so far."""
