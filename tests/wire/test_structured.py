@@ -9,6 +9,7 @@ from typing import Any, Literal
 import jsonschema
 import openai
 import pytest
+import requests
 from pydantic import BaseModel
 
 from tests.wire.conftest import REAL
@@ -138,6 +139,103 @@ def test_what_cannot_be_enforced_is_refused_by_name(
     with pytest.raises(openai.BadRequestError) as caught:
         client.completions.create(model="default", prompt="x", extra_body=fields)
     assert caught.value.param in (param, "guided_regex")
+
+
+HOSTILE: dict[str, dict[str, Any]] = {
+    "a repetition of repetitions": {"guided_regex": "(((a{1,999}){1,999}){1,999}){1,999}"},
+    "an automaton of 2**30 states": {
+        "json_schema": {"type": "string", "minLength": 100_000, "pattern": "^(a|b)*a(a|b){30}$"}
+    },
+    "an endless recursion": {"grammar": 'root ::= "(" root ")"'},
+    "a rule that is itself": {"grammar": 'root ::= root "a"'},
+    "a language without texts": {"guided_regex": "^(?=b)a$"},
+    "a thousand levels": {"grammar": "root ::= " + "(" * 1000 + '"a"' + ")" * 1000},
+    "a tree of rules": {
+        "grammar": "root ::= r0\n"
+        + "\n".join(f"r{i} ::= r{i + 1} r{i + 1}" for i in range(40))
+        + '\nr40 ::= "x"'
+    },
+    "nested schemas": {"json_schema": json.loads('{"items":' * 300 + "{}" + "}" * 300)},
+    "a schema that wants itself": {
+        "json_schema": {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}
+    },
+    "many exclusive options": {
+        "json_schema": {"oneOf": [{"pattern": f"a{i}"} for i in range(200)], "type": "string"}
+    },
+    "Lark that is none": {"structured_outputs": {"grammar": 'start: "a" ('}},
+}
+
+
+def test_hostile_constraints_are_refused_and_the_model_goes_on(client: openai.OpenAI) -> None:
+    for name, fields in HOSTILE.items():
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.completions.create(model="default", prompt="x", extra_body=fields)
+        assert caught.value.param == next(iter(fields)) or "." in (caught.value.param or ""), name
+    answer = client.completions.create(
+        model="default", prompt="x", max_tokens=9, extra_body={"guided_choice": ["yes"]}
+    )
+    assert answer.choices[0].text == "yes"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"grammar": 'root ::= "a"\n  | foo'}, "line 2, column 5, the rule 'foo'"),
+        ({"guided_grammar": 'start: "a" foo\n'}, "line 1, column 8, unknown name"),
+        ({"guided_regex": "ab("}, "at character 4"),
+    ],
+)
+def test_what_is_wrong_in_a_grammar_has_its_place(
+    client: openai.OpenAI, fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(model="default", prompt="x", extra_body=fields)
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "pattern"),
+    [
+        ({"guided_regex": "(?i)straße|no"}, "(?i)straße|no"),
+        ({"guided_regex": "[α-ω]{2}日本"}, "[α-ω]{2}日本"),
+        ({"guided_choice": ["日本", "é\n"]}, "日本|é\n"),
+        ({"grammar": 'root ::= root "+" [0-9] | [0-9]'}, r"[0-9](\+[0-9])*"),
+        ({"guided_grammar": 'start: "ja"i /[äöü]{1,3}/\n'}, "(?i:ja)[äöü]{1,3}"),
+    ],
+)
+def test_other_letters_and_flags(
+    client: openai.OpenAI, fields: dict[str, Any], pattern: str
+) -> None:
+    answer = client.completions.create(
+        model="default", prompt="One, two", max_tokens=60, extra_body=fields, seed=2
+    ).choices[0]
+    if answer.finish_reason == "stop":
+        assert re.fullmatch(pattern, answer.text)
+    else:
+        assert answer.text
+
+
+def test_a_number_ends_though_the_model_would_go_on(client: openai.OpenAI) -> None:
+    answer = client.completions.create(
+        model="default",
+        prompt="9" * 20,
+        max_tokens=60,
+        temperature=0,
+        logit_bias={str(token): 20 for token in nines(client)},
+        extra_body={"json_schema": {"type": "integer"}},
+    ).choices[0]
+    assert answer.finish_reason == "stop"
+    assert 0 < int(answer.text) < 2**63
+
+
+def nines(client: openai.OpenAI) -> list[int]:
+    """The tokens of a nine and of several."""
+    url = str(client.base_url).removesuffix("/v1/")
+    return [
+        token
+        for text in ("9", "99", "999")
+        for token in requests.post(f"{url}/tokenize", json={"content": text}).json()["tokens"][-1:]
+    ]
 
 
 def test_a_keyword_that_cannot_be_enforced_is_refused_with_its_path(client: openai.OpenAI) -> None:
