@@ -80,7 +80,7 @@ class InvalidRequest(MullamaError):
 
 
 class ContextLengthExceeded(InvalidRequest):
-    """The prompt, or prompt and answer, need more positions than the context has."""
+    """The prompt has more tokens than the context has room for."""
 
     code = "context_length_exceeded"
 

@@ -328,11 +328,50 @@ async def test_paths_and_methods_that_are_not_there_are_json_too() -> None:
         ("/v1/health", "/health"),
     ],
 )
-async def test_a_path_from_a_wrong_base_url_is_told_the_right_one(path: str, meant: str) -> None:
+async def test_a_path_from_a_wrong_base_url_leads_where_it_was_meant_to(
+    path: str, meant: str
+) -> None:
+    """They were told the right one, and every client of that server stood still."""
+    async with client(FakeBackend()) as http:
+        for method in ("GET", "POST"):
+            body = {"messages": HI, "input": "x"}
+            sent = [
+                await http.request(method, f"http://here{one}", json=body) for one in (path, meant)
+            ]
+            assert sent[0].status_code == sent[1].status_code
+            assert sent[0].json().keys() == sent[1].json().keys()
+        assert sent[0].status_code == (405 if meant == "/health" else 200)
+
+
+@pytest.mark.parametrize("path", ["/v1/v1", "/v1/nothing", "/docs/v1", "/v2/chat/completions"])
+async def test_other_paths_stay_unknown(path: str) -> None:
     async with client(FakeBackend()) as http:
         response = await http.post(f"http://here{path}", json={"messages": HI})
     assert response.status_code == 404
-    assert f"it is {meant}." in response.json()["error"]["message"]
+    assert "/docs" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "use"),
+    [
+        ("/v1", "base_url"),
+        ("/v1/", "base_url"),
+        ("/v1/responses", CHAT),
+        ("/api/chat", CHAT),
+        ("/completion", TEXT),
+    ],
+)
+async def test_other_apis_are_told_what_to_use(path: str, use: str) -> None:
+    async with client(FakeBackend()) as http:
+        response = await http.post(path, json={"messages": HI})
+    assert response.status_code == 404
+    assert use in response.json()["error"]["message"]
+
+
+async def test_a_model_is_found_under_a_wrong_base_url() -> None:
+    async with client(FakeBackend()) as http:
+        response = await http.get("/models/embed")
+    assert response.json()["id"] == "embed"
 
 
 async def test_the_address_itself_leads_to_the_description() -> None:

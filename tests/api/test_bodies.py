@@ -115,3 +115,84 @@ async def test_no_name_can_break_the_header() -> None:
     assert told[2] == "x" * 60
     assert told[-1] == "and 14 more"
     assert "set-cookie" not in response.headers
+
+
+# ------------------------------------------------------------------------------ text
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"\ud83d", "\ufffd"),
+        (r"a\uDE00b", "a\ufffdb"),
+        (r"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (r"\ud83d\ude00\ud83d", "😀\ufffd"),
+        (r"\\ud83d \ud83d", r"\ud83d " + "\ufffd"),
+        (r"\\\ud83d", "\\\ufffd"),
+        (r"\ud83dx\n\"", '\ufffdx\n"'),
+    ],
+)
+async def test_half_a_surrogate_pair_is_an_unknown_character(written: str, read: str) -> None:
+    """A client that had cut a text in an emoji was refused in every later turn."""
+    backend = FakeBackend()
+    async with client(backend) as http:
+        body = b'{"prompt": "' + written.encode() + b'"}'
+        response = await http.post(TEXT, content=body)
+    assert response.status_code == 200, response.text
+    assert backend.asked[0].prompt == read
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"prompt": "\\ud83d"', "not JSON"),
+        (b'{"prompt": "\\ud83"}', "not JSON"),
+        (b'{"prompt": "\xe9"}', "UTF-8"),
+        (b'{"metadata": ' + b"[" * 300 + b"]" * 300 + b"}", "nested too deeply"),
+    ],
+)
+async def test_what_cannot_be_read_says_why(body: bytes, words: str) -> None:
+    async with client(FakeBackend()) as http:
+        response = await http.post(TEXT, content=body)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "not_json"
+    assert words in response.json()["error"]["message"]
+
+
+async def test_a_byte_order_mark_is_passed_over() -> None:
+    async with client(FakeBackend()) as http:
+        response = await http.post(TEXT, content="\ufeff".encode() + BODY)
+    assert response.status_code == 200
+
+
+async def test_curl_is_told_the_header_that_it_leaves_out() -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    async with client(FakeBackend()) as http:
+        response = await http.post(TEXT, content=BODY, headers=headers)
+    assert "-H 'Content-Type: application/json'" in response.json()["error"]["message"]
+
+
+# ------------------------------------------------------------------------------ what is ignored
+
+
+@pytest.mark.parametrize(
+    ("fields", "ignored"),
+    [
+        ({"num_ctx": 5, "best_of": 1}, "best_of, num_ctx"),
+        ({"num_ctx": None}, None),
+        ({"guided_choice": ["a"]}, None),
+        ({"include_stop_str_in_output": False, "length_penalty": 1}, None),
+        (
+            {"stream_options": {"continuous_usage_stats": True}},
+            "stream_options.continuous_usage_stats",
+        ),
+    ],
+)
+async def test_what_is_ignored_is_named_and_nothing_else(
+    fields: dict[str, Any], ignored: str | None
+) -> None:
+    """Constraints by their older names were held to, and named as ignored."""
+    async with client(FakeBackend()) as http:
+        response = await http.post(CHAT, json={"messages": HI, **fields})
+    assert response.status_code == 200
+    assert response.headers.get("x-mullama-ignored") == ignored

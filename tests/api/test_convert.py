@@ -118,8 +118,22 @@ def test_past_reasoning_is_taken_by_both_of_its_names(name: str) -> None:
     assert "reasoning" not in message
 
 
-@pytest.mark.parametrize("role", ["system", "developer", "user", "tool", "function"])
-def test_only_an_assistant_can_do_without_content(role: str) -> None:
+@pytest.mark.parametrize("kind", ["input_text", "output_text"])
+def test_a_text_part_may_have_its_name_of_the_responses_api(kind: str) -> None:
+    (message,) = chat({"role": "user", "content": [{"type": kind, "text": "a"}]}).messages
+    assert message["content"] == [{"type": "text", "text": "a"}]
+    error = refusal(chat, {"role": "user", "content": [{"type": kind}]})
+    assert error.param == "messages[0].content[0].text"
+
+
+@pytest.mark.parametrize("role", ["tool", "function"])
+def test_a_tool_may_have_returned_nothing(role: str) -> None:
+    assert chat(HI, {"role": role, "content": None}).messages[1]["content"] == ""
+    assert chat(HI, {"role": role}).messages[1]["content"] == ""
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user"])
+def test_who_asks_must_say_something(role: str) -> None:
     error = refusal(chat, HI, {"role": role, "content": None})
     assert error.param == "messages[1].content"
 
@@ -247,18 +261,52 @@ def test_a_limit_has_several_names(name: str) -> None:
     assert chat(**{name: 0}).options.max_tokens == 0
 
 
-def test_names_of_one_thing_must_agree() -> None:
-    assert chat(max_tokens=5, max_completion_tokens=5).options.max_tokens == 5
-    error = refusal(chat, max_tokens=5, max_completion_tokens=6)
-    assert error.param == "max_tokens"
-    assert "5" in error.message
-    assert "6" in error.message
+def test_of_several_limits_all_hold() -> None:
+    assert chat(max_tokens=5, max_completion_tokens=6).options.max_tokens == 5
+    assert chat(max_tokens=7, max_completion_tokens=6, n_predict=-1).options.max_tokens == 6
+    assert chat(max_tokens=0, max_completion_tokens=6).options.max_tokens == 0
+    assert chat(max_tokens=-1, n_predict=-1).options.max_tokens is None
+
+
+def test_a_whole_number_may_be_written_as_a_float() -> None:
+    asked = chat(max_tokens=9.0, n=2.0, seed=3.0, top_k=4.0, priority=5.0).options
+    assert asked == chat(max_tokens=9, n=2, seed=3, top_k=4, priority=5).options
+    assert type(asked.max_tokens) is int
+    assert refusal(chat, top_k=1.5).message == "top_k must be an integer, not 1.5."
+    assert refusal(chat, n=0.0).param == "n"
+    assert embed("a", dimensions=8.0).dimensions == 8
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        "metadata",
+        "store",
+        "service_tier",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "prediction",
+        "timings_per_token",
+    ],
+)
+@pytest.mark.parametrize("value", [5, "x", True, [1], {"a": None}])
+def test_a_hint_of_any_kind_changes_nothing(hint: str, value: Any) -> None:
+    assert chat(**{hint: value}) == chat()
+
+
+def test_whoever_asks_may_be_a_number() -> None:
+    assert chat(user=5).options.caller == "5"
+    assert refusal(chat, user=True).param == "user"
 
 
 def test_stops_are_one_text_or_several() -> None:
     assert options(stop="a").stop == ("a",)
     assert options(stop=["a", "b"]).stop == ("a", "b")
     assert options(stop=[]).stop == ()
+    assert options(stop="").stop == ()
+    assert options(stop=["", "a", ""]).stop == ("a",)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +322,6 @@ def test_stops_are_one_text_or_several() -> None:
         ({"n": 10**6}, "n"),
         ({"stop": 5}, "stop"),
         ({"stop": ["a", 5]}, "stop[1]"),
-        ({"stop": [""]}, "stop"),
         ({"stop": ["a"] * (MAX_STOPS + 1)}, "stop"),
         ({"stop": "a" * (MAX_STOP + 1)}, "stop"),
         ({"stop_token_ids": [1] * (MAX_STOP_TOKENS + 1)}, "stop_token_ids"),
@@ -370,6 +417,8 @@ def test_a_request_asks_for_so_many_answers_at_most() -> None:
         ([[1], "a"], "prompt[1]"),
         ([1, 2.5], "prompt[1]"),
         ([True], "prompt[0]"),
+        ([{"type": "text", "text": "x"}], "prompt"),
+        ([None], "prompt"),
         ([-1], "prompt[0]"),
         ([2**31], "prompt[0]"),
     ],

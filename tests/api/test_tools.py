@@ -44,6 +44,30 @@ def test_nulls_in_a_definition_are_left_out_and_its_type_is_a_function() -> None
     assert chat(tools=[given]).tools == (tool("f"),)
 
 
+def test_a_flat_definition_is_the_same() -> None:
+    """The Responses API has tools in this form, and some clients send it to chat."""
+    flat = {"type": "function", "name": "f", "description": "d", "parameters": {}, "strict": True}
+    given = tool("f", description="d", parameters={}, strict=True)
+    assert chat(tools=[flat]).tools == (given,)
+    marked = {**flat, "cache_control": {"type": "ephemeral"}}
+    assert chat(tools=[marked]).tools == ({**given, "cache_control": {"type": "ephemeral"}},)
+    assert refusal(tools=[{"type": "function", "name": 5}]).param == "tools[0].function.name"
+
+
+@pytest.mark.parametrize(
+    ("choice", "same"),
+    [
+        ({"type": "auto"}, "auto"),
+        ({"type": "none"}, "none"),
+        ({"type": "any"}, "required"),
+        ({"type": "required"}, "required"),
+        ({"type": "tool", "name": "g"}, {"type": "function", "function": {"name": "g"}}),
+    ],
+)
+def test_a_choice_may_be_an_object_as_in_other_apis(choice: Any, same: Any) -> None:
+    assert chat(tools=TWO, tool_choice=choice) == chat(tools=TWO, tool_choice=same)
+
+
 def test_no_tools_are_none() -> None:
     for fields in ({}, {"tools": []}, {"tools": None, "tool_choice": "auto"}, {"functions": []}):
         assert chat(**fields).offered == ()

@@ -54,6 +54,9 @@ def test_it_runs_as_a_module() -> None:
         (["api", "a.gguf", "-m", "b.gguf"], "Give one GGUF file"),
         (["api", "a.gguf", "b.gguf"], "unexpected extra argument"),
         (["run"], "Missing argument"),
+        (["api", "-h"], "See mullama api --help"),
+        (["serv"], "Did you mean 'serve'? See"),
+        (["serve", "a.gguf", "--cache-type-v", "q9"], "q8_0"),
     ],
 )
 def test_wrong_usage_is_2_and_says_what_is_right(

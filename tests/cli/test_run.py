@@ -50,6 +50,11 @@ def test_the_system_prompt_is_obeyed(tiny_model: Path) -> None:
     assert "Zorblax" in done.stdout
 
 
+def test_a_negative_seed_is_a_fresh_one(tiny_model: Path) -> None:
+    done = run(str(tiny_model), FRANCE, "--temperature", "0", "--seed", "-1")
+    assert (done.returncode, done.stdout) == (0, "The capital of France is Paris.\n")
+
+
 def test_a_seed_reproduces_an_answer(tiny_model: Path) -> None:
     args = (str(tiny_model), "Tell me a story.", "--seed", "7", "-n", "40")
     assert run(*args).stdout == run(*args).stdout != ""

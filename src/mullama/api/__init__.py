@@ -2,6 +2,7 @@
 
 server      the process's life;  sockets, connection  what it listens on, and to
 app         the application: every route, what surrounds it, its description
+paths       what wrong base URLs make of paths
 middleware  request ids, CORS, the body's limit, the end of every error
 errors      any exception -> status, headers and body
 bodies      a request's bytes -> a validated model

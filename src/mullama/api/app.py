@@ -6,7 +6,6 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from mullama import __version__
 from mullama.api.docs import page
@@ -17,6 +16,7 @@ from mullama.api.native.schema import DetokenizeBody, RerankBody, TokenizeBody
 from mullama.api.openai.routes import OpenAI
 from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody
 from mullama.api.openapi import App
+from mullama.api.paths import forgive_paths
 from mullama.api.system import System
 from mullama.config import ServerOptions
 from mullama.types import Backend
@@ -50,6 +50,7 @@ def create_app(backend: Backend, options: ServerOptions) -> App:
     System(backend).add_to(app)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.add_api_route("/", _root, include_in_schema=False)
+    forgive_paths(app)
     app.add_exception_handler(HTTPException, _http_error)
     return app
 
@@ -65,6 +66,5 @@ async def _root() -> Response:
 
 async def _http_error(request: Request, raised: Exception) -> Response:
     assert isinstance(raised, HTTPException)
-    known = {route.path for route in request.app.routes if isinstance(route, Route)}
-    error = from_http(raised, request.method, request.url.path, known)
+    error = from_http(raised, request.method, request.url.path)
     return error_response(error, raised.headers)

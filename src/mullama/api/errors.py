@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 UNSUPPORTED = "unsupported_parameter"
 SHAPE = "shape"  # the type of validation errors whose message is a complaint as it stands
 TAG = "#"  # begins the names of a union's members, which are no part of a field's path
+
+RETRY = ("x-should-retry", "retry-after", "retry-after-ms")  # the headers of `retry_headers`
 
 _SCOPE_KEY = "mullama.request_id"
 _DEFAULT_RETRY = 1.0  # seconds, where a retry helps and nobody knows when
@@ -113,12 +115,27 @@ def as_error(raised: Exception, request_id: str) -> MullamaError:
     )
 
 
-def from_http(
-    raised: HTTPException, method: str, path: str, known: Collection[str]
-) -> MullamaError:
-    """An error of the routing: no such path among the `known` ones, or no such method there."""
+# Endpoints of other APIs, and what answers the same question here.
+_INSTEAD = {
+    "/v1": "an endpoint, such as /v1/chat/completions; a client's base_url ends in /v1",
+    "/v1/responses": "/v1/chat/completions",
+    "/v1/messages": "/v1/chat/completions",
+    "/api/chat": "/v1/chat/completions",
+    "/api/generate": "/v1/completions",
+    "/completion": "/v1/completions",
+    "/embedding": "/v1/embeddings",
+    "/api/embed": "/v1/embeddings",
+    "/api/tags": "/v1/models",
+}
+
+
+def from_http(raised: HTTPException, method: str, path: str) -> MullamaError:
+    """An error of the routing: no such path, or no such method there."""
     if raised.status_code == 404:
-        return NotFound(f"There is no {path} here; {_where(path, known)}.")
+        use = _INSTEAD.get("/" + path.strip("/"))
+        return NotFound(
+            f"There is no {path} here; {f'use {use}' if use else '/docs lists what there is'}."
+        )
     if raised.status_code == 405:
         allowed = (raised.headers or {}).get("Allow", "another method")
         return InvalidRequest(
@@ -129,17 +146,6 @@ def from_http(
     return InvalidRequest(str(raised.detail), status=raised.status_code)
 
 
-def _where(path: str, known: Collection[str]) -> str:
-    """Where a path was meant to lead, as far as it was built from a wrong base_url."""
-    steps = [step for step in path.split("/") if step]
-    while steps[:1] == ["v1"]:
-        del steps[0]
-    rest = "/" + "/".join(steps)
-    if "/v1" + rest in known:
-        return f"it is /v1{rest}. A client's base_url ends in /v1"
-    return f"it is {rest}" if rest in known and steps else "/docs lists what there is"
-
-
 # ------------------------------------------------------------------------- validation errors
 
 
@@ -148,10 +154,23 @@ def invalid(found: ValidationError) -> InvalidRequest:
     errors = found.errors(include_url=False, include_context=True)
     first = errors[0]
     if first["type"] == "json_invalid":
-        return InvalidRequest(f"The body is not JSON: {first['ctx']['error']}.", code="not_json")
+        return InvalidRequest(_not_json(first["ctx"]["error"]), code="not_json")
     param = path(first["loc"])
     more = f" ({len(errors) - 1} more fields are wrong.)" if len(errors) > 1 else ""
     return InvalidRequest(f"{param or 'The body'} {_complaint(first)}.{more}", param=param)
+
+
+def is_not_json(found: ValidationError) -> bool:
+    """Whether there was no JSON to be validated."""
+    return found.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid"
+
+
+def _not_json(reason: str) -> str:
+    if reason.startswith("invalid unicode"):
+        return f"The body is not UTF-8 ({reason}); send JSON in that encoding."
+    if reason.startswith("recursion limit"):
+        return f"The body is nested too deeply ({reason})."
+    return f"The body is not JSON: {reason}."
 
 
 def path(loc: tuple[int | str, ...]) -> str | None:

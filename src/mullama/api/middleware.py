@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mullama.api.bodies import IGNORED
-from mullama.api.errors import as_error, error_response, request_id, set_request_id
+from mullama.api.errors import RETRY, as_error, error_response, request_id, set_request_id
+from mullama.api.guarantees import WARNING
 from mullama.api.responses import ClientGone
 from mullama.config import ServerOptions
 from mullama.errors import InvalidRequest
@@ -38,7 +39,7 @@ def stack(options: ServerOptions) -> list[Middleware]:
         allow_methods=["GET", "POST", "OPTIONS"],
         allow_headers=["*"],
         allow_private_network=True,
-        expose_headers=[REQUEST_ID, IGNORED, "retry-after", "retry-after-ms"],
+        expose_headers=[REQUEST_ID, IGNORED, WARNING, *RETRY],
     )
     return [
         Middleware(RequestIds),

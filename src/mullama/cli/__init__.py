@@ -7,6 +7,7 @@ An error is one line on stderr; what it was in detail shows with `--log-level de
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 
 import click
@@ -30,13 +31,16 @@ for command in (serve, api, run):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
+    args = sys.argv[1:] if args is None else args
     try:
         return mullama.main(args, prog_name="mullama", standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        click.echo(f"Error: {error.format_message().rstrip('.')}.{_where_to_look(error)}", err=True)
+        click.echo(
+            f"Error: {_sentence(error.format_message())}{_where_to_look(error, args)}", err=True
+        )
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -48,10 +52,19 @@ def main(args: Sequence[str] | None = None) -> int:
         return _failed(f"{type(error).__name__}: {error}", "this is a defect of mullama")
 
 
-def _where_to_look(error: click.ClickException) -> str:
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _where_to_look(error: click.ClickException, args: Sequence[str]) -> str:
     """The command whose help has what is right."""
-    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
-    return f" See {command} --help." if command else ""
+    if not isinstance(error, click.UsageError):
+        return ""
+    if error.ctx is not None:
+        return f" See {error.ctx.command_path} --help."
+    # An option without its value does not say whose it is; -h is the host of a server.
+    name = next((word for word in args if word in mullama.commands), "")
+    return f" See {' '.join(['mullama', name]).strip()} --help."
 
 
 def _failed(message: str, hint: str = "") -> int:

@@ -41,7 +41,7 @@ _ENDS = ("/exit", "/quit", "/bye")
 @click.option("--top-p", default=0.95, show_default=True, help="Only the likeliest that sum to p.")
 @click.option("--min-p", default=0.05, show_default=True, help="None below p times the likeliest.")
 @click.option("--repeat-penalty", default=1.0, show_default=True, help="Above 1 repeats less.")
-@click.option("--seed", type=int, help="Makes an answer reproducible.")
+@click.option("--seed", type=int, help="Makes an answer reproducible; negative: a fresh one.")
 @click.option("--stop", multiple=True, help="Text that ends the answer. Repeat it for more.")
 @click.option(
     "--log-level",
@@ -87,6 +87,8 @@ def _wish(system: str | None, max_tokens: int | None, stop: tuple[str, ...], **g
     from mullama.types import GenerateOptions, SamplerParams
 
     given["penalty_repeat"] = given.pop("repeat_penalty")
+    if given["seed"] is not None and given["seed"] < 0:  # as the API and llama.cpp have it
+        given["seed"] = None
     try:
         wish = Wish(SamplerParams(**given), max_tokens, stop, system)
         GenerateOptions(max_tokens=max_tokens, stop=stop)  # checks them before a model is loaded

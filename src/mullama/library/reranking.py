@@ -15,6 +15,7 @@ from mullama.library.model import Model
 from mullama.llama.model import LlamaModel
 from mullama.llama.vocab import LlamaVocab
 from mullama.types import ModelKind, Token
+from mullama.types.sampling import whole_number
 
 
 class Reranker(Closable):
@@ -25,7 +26,7 @@ class Reranker(Closable):
 
         Raises ModelError for a model that is not made for reranking.
         """
-        if n_ctx < 0:
+        if (n_ctx := whole_number(n_ctx, "n_ctx")) < 0:
             raise InvalidRequest(f"n_ctx is {n_ctx}; the least is 0.", param="n_ctx")
         self.model = model
         self._engine = model.weights.open(lambda llama: _open(llama, n_ctx))
@@ -60,7 +61,7 @@ class Reranker(Closable):
         self, query: str, documents: Sequence[str], top_n: int | None = None
     ) -> list[tuple[int, float]]:
         """The index and score of each document, best first; of `top_n` only, if given."""
-        if top_n is not None and top_n < 0:
+        if top_n is not None and (top_n := whole_number(top_n, "top_n")) < 0:
             raise InvalidRequest(f"top_n is {top_n}; the least is 0.", param="top_n")
         scores = self.scores(query, documents)
         best = np.argsort(-scores, kind="stable")[:top_n]

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from mullama.api.openai.embeddings import truncation
-from mullama.api.openai.refuse import refuse_other_inputs, unsupported
-from mullama.api.openai.sampling import agreed, sampler
+from mullama.api.openai.refuse import CONSTRAINTS, refuse_other_inputs, unsupported
+from mullama.api.openai.sampling import sampler
 from mullama.api.openai.schema import (
     ChatBody,
     CompletionBody,
@@ -33,20 +33,8 @@ from mullama.types import (
 
 MAX_STOPS = 64  # each one is looked for at every token
 MAX_STOP = 4096  # characters; so much text may be held back until it is certain
-# The fields by which answers are constrained; `text.constraint.wire` reads them.
-CONSTRAINTS = frozenset(
-    {
-        "response_format",
-        "structured_outputs",
-        "grammar",
-        "json_schema",
-        "format",
-        "guided_json",
-        "guided_regex",
-        "guided_choice",
-        "guided_grammar",
-    }
-)
+# What a text is called in content parts, the Responses API's two names included.
+_TEXTS = ("text", "input_text", "output_text")
 MAX_ANSWERS = 4096  # of one request: each costs the server some memory before it begins
 
 # ------------------------------------------------------------------------------ chat
@@ -107,10 +95,12 @@ def _message(index: int, message: Message) -> dict[str, Any]:
 
 
 def _no_content(param: str, message: dict[str, Any]) -> str | None:
-    """What stands for a missing content: only an assistant may have had nothing to say."""
+    """What stands for a missing content: who asks must say something, a tool may return nothing."""
+    if message["role"] in ("tool", "function"):
+        return ""
     if message["role"] != "assistant":
         raise InvalidRequest(
-            f"{param}.content is missing; only an assistant's message can do without.",
+            f"{param}.content is missing; only an assistant's or a tool's message can do without.",
             param=f"{param}.content",
         )
     refusal: str | None = message.pop("refusal", None)
@@ -119,11 +109,12 @@ def _no_content(param: str, message: dict[str, Any]) -> str | None:
 
 def _part(param: str, part: ContentPart) -> dict[str, Any]:
     kind = part["type"]
-    if kind not in ("text", "refusal"):
+    if kind not in (*_TEXTS, "refusal"):
         raise unsupported(f"A content part of type {kind!r}", param, "Send text parts.")
-    text = part.get("text") if kind == "text" else part.get("refusal")
+    name = "refusal" if kind == "refusal" else "text"
+    text = part.get("refusal") if kind == "refusal" else part.get("text")
     if text is None:
-        raise InvalidRequest(f"{param}.{kind} is missing.", param=f"{param}.{kind}")
+        raise InvalidRequest(f"{param}.{name} is missing.", param=f"{param}.{name}")
     return {**part, "type": "text", "text": text}
 
 
@@ -256,7 +247,7 @@ def _constraint(body: GenerationBody) -> Constraint | None:
 
 def _stop(body: GenerationBody) -> tuple[str, ...]:
     stop = body.stop or ()
-    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    stops = tuple(text for text in ((stop,) if isinstance(stop, str) else stop) if text)
     if len(stops) > MAX_STOPS:
         raise InvalidRequest(f"stop has {len(stops)} texts; the most is {MAX_STOPS}.", param="stop")
     longest = max(map(len, stops), default=0)
@@ -268,6 +259,6 @@ def _stop(body: GenerationBody) -> tuple[str, ...]:
 
 
 def _max_tokens(body: GenerationBody, *names: str) -> int | None:
-    """The limit, by any of its names; None where there is none."""
-    limit = agreed(body, *names)
-    return None if limit == -1 else limit
+    """The limit, by any of its names; None where there is none. Of several, all hold."""
+    given = [getattr(body, name) for name in names]
+    return min((limit for limit in given if limit not in (None, -1)), default=None)

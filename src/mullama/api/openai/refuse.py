@@ -15,8 +15,23 @@ from mullama.api.errors import UNSUPPORTED
 from mullama.api.openai.schema import GenerationBody
 from mullama.errors import InvalidRequest
 
+# The fields by which answers are constrained; `text.constraint.wire` reads them.
+CONSTRAINTS = frozenset(
+    {
+        "response_format",
+        "structured_outputs",
+        "grammar",
+        "json_schema",
+        "format",
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+        "guided_grammar",
+    }
+)
+
 _OURS: Mapping[str, tuple[Any, ...]] = {
-    "modalities": (["text"],),
+    "modalities": (["text"], []),
     "audio": (),
     "moderation": (),
     "web_search_options": (),
@@ -96,6 +111,11 @@ _INSTEAD: Mapping[str, str] = {
     "max_chunks_per_doc": "Use max_tokens_per_doc.",
     "prompt_logprobs": "Use echo and logprobs of /v1/completions.",
 }
+
+
+def is_considered(name: str) -> bool:
+    """Whether a field that no schema declares is looked at all the same."""
+    return name in CONSTRAINTS or name in _THEIRS
 
 
 def refuse_unsupported(body: GenerationBody) -> None:

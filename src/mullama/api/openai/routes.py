@@ -31,7 +31,7 @@ from mullama.api.openai.convert import (
 from mullama.api.openai.embeddings import embedding_answer
 from mullama.api.openai.generation import collect, streamed
 from mullama.api.openai.models import model_answer
-from mullama.api.openai.refuse import refuse_unsupported
+from mullama.api.openai.refuse import is_considered, refuse_unsupported
 from mullama.api.openai.schema import ChatBody, CompletionBody, EmbeddingBody, GenerationBody
 from mullama.api.openai.shape import Head, Shape, encode
 from mullama.api.openai.thinking import thinking
@@ -95,7 +95,7 @@ class OpenAI:
         model = self._generating(body)
         asked = from_address(await apart(request, chat_request, body), _address(request))
         asked, channels = await self._channels(model, body, asked)
-        headers = ignored(body)
+        headers = ignored(body, known=is_considered)
         if channels and channels.format.calls:
             param = "functions" if body.functions else "tools"
             syntax = channels.format.calls
@@ -130,14 +130,14 @@ class OpenAI:
                 TextChunks(head, shape, number * shape.n, _text(one))
                 for number, one in enumerate(asked)
             ]
-            return self._stream(ignored(body), head, shape, asked, chunks)
+            return self._stream(ignored(body, known=is_considered), head, shape, asked, chunks)
         prompts = [Collected(one.options.n, _text(one)) for one in asked]
 
         async def answer() -> bytes:
             await collect(self._backend, model.name, asked, prompts)
             return encode(text_completion(head, shape, prompts))
 
-        return Answer(answer, ignored(body))
+        return Answer(answer, ignored(body, known=is_considered))
 
     async def embeddings(self, request: Request) -> Response:
         """Turn texts, or token ids, into vectors."""

@@ -22,6 +22,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from mullama.api.errors import SHAPE
+from mullama.api.openai.values import Name, ObjectHint, SwitchHint, TextHint, Whole
 
 MAX_TOKEN = 2**31 - 1
 MAX_N = 128  # answers to one prompt
@@ -29,8 +30,8 @@ MAX_STOP_TOKENS = 1024  # each one is looked at for every token
 MAX_TEXTS = 65536  # inputs of one request; as many vectors of 1,024 components fit one answer
 
 Token = Annotated[int, Field(ge=0, le=MAX_TOKEN)]
-Count = Annotated[int, Field(ge=0, le=MAX_TOKEN)]
-CountOrMinus1 = Annotated[int, Field(ge=-1, le=MAX_TOKEN)]
+Count = Annotated[Whole, Field(ge=0, le=MAX_TOKEN)]
+CountOrMinus1 = Annotated[Whole, Field(ge=-1, le=MAX_TOKEN)]
 JsonObject = dict[str, Any]
 T = TypeVar("T")
 # The first wrong item is enough: a list of a million would make a million errors.
@@ -66,7 +67,9 @@ def _shape(value: Any) -> str | None:
         return None
     if not value or isinstance(value[0], str):
         return "#texts"
-    return "#token_lists" if isinstance(value[0], list) else "#tokens"
+    if isinstance(value[0], list):
+        return "#token_lists"
+    return "#tokens" if isinstance(value[0], int | float) else None
 
 
 def _union(shapes: str) -> Discriminator:
@@ -115,11 +118,12 @@ class GenerationBody(Body):
     )
     n_predict: CountOrMinus1 | None = Field(None, description="The same as max_tokens.")
     min_tokens: Count | None = Field(None, description="Tokens before the model may end.")
-    n: Annotated[int, Field(ge=1, le=MAX_N)] | None = Field(
+    n: Annotated[Whole, Field(ge=1, le=MAX_N)] | None = Field(
         None, description="Answers to each prompt."
     )
     stop: Stop | None = Field(
-        None, description="Up to 64 texts that end an answer; not part of it."
+        None,
+        description="Up to 64 texts that end an answer; not part of it. Empty ones don't count.",
     )
     stop_token_ids: Annotated[Items[Token], Field(max_length=MAX_STOP_TOKENS)] | None = Field(
         None, description="Up to 1024 token ids that end an answer."
@@ -127,7 +131,7 @@ class GenerationBody(Body):
     ignore_eos: bool | None = Field(
         None, description="Go on until max_tokens: the model can't end."
     )
-    seed: int | None = Field(
+    seed: Whole | None = Field(
         None, description="Makes draws reproducible; none or a negative one: a fresh seed."
     )
 
@@ -138,7 +142,7 @@ class GenerationBody(Body):
     dynatemp_exponent: float | None = Field(
         None, description="How entropy becomes temperature; default 1."
     )
-    top_k: int | None = Field(None, description="Default 40.")
+    top_k: Whole | None = Field(None, description="Default 40.")
     top_p: float | None = Field(None, description="Default 0.95.")
     min_p: float | None = Field(None, description="Default 0.05.")
     typical_p: float | None = Field(None, description="Locally typical sampling; default 1: off.")
@@ -153,7 +157,7 @@ class GenerationBody(Body):
     )
     repeat_penalty: float | None = Field(None, description="Default 1: none.")
     repetition_penalty: float | None = Field(None, description="The same as repeat_penalty.")
-    repeat_last_n: int | None = Field(
+    repeat_last_n: Whole | None = Field(
         None, description="Tokens that the penalties look back on; -1: the whole context."
     )
     frequency_penalty: float | None = Field(
@@ -168,16 +172,16 @@ class GenerationBody(Body):
     dry_base: float | None = Field(
         None, description="How it grows with the sequence's length; default 1.75."
     )
-    dry_allowed_length: int | None = Field(
+    dry_allowed_length: Whole | None = Field(
         None, description="The longest repetition without penalty; default 2."
     )
-    dry_penalty_last_n: int | None = Field(
+    dry_penalty_last_n: Whole | None = Field(
         None, description="Tokens that it looks back on; default -1: the whole context."
     )
     dry_sequence_breakers: Items[str] | None = Field(
         None, description="Texts across which no repetition is seen."
     )
-    mirostat: int | None = Field(
+    mirostat: Whole | None = Field(
         None, description="0: off; 1 or 2: the version, instead of the filters above."
     )
     mirostat_tau: float | None = Field(
@@ -198,17 +202,17 @@ class GenerationBody(Body):
         None, description="Default true; false shows control tokens as text."
     )
 
-    user: str | None = Field(
+    user: Name | None = Field(
         None, description="Who asks: those who wait share what is served by it, or by address."
     )
-    metadata: JsonObject | None = Field(None, description="A hint.")
-    store: bool | None = Field(None, description="A hint: nothing is stored.")
-    service_tier: str | None = Field(None, description="A hint.")
-    safety_identifier: str | None = Field(None, description="A hint.")
-    prompt_cache_key: str | None = Field(None, description="A hint: every prefix is cached.")
-    prompt_cache_options: JsonObject | None = Field(None, description="A hint.")
-    prompt_cache_retention: str | None = Field(None, description="A hint.")
-    priority: int | None = Field(
+    metadata: ObjectHint = Field(None, description="A hint.")
+    store: SwitchHint = Field(None, description="A hint: nothing is stored.")
+    service_tier: TextHint = Field(None, description="A hint.")
+    safety_identifier: TextHint = Field(None, description="A hint.")
+    prompt_cache_key: TextHint = Field(None, description="A hint: every prefix is cached.")
+    prompt_cache_options: ObjectHint = Field(None, description="A hint.")
+    prompt_cache_retention: TextHint = Field(None, description="A hint.")
+    priority: Whole | None = Field(
         None, ge=-1_000_000, le=1_000_000, description="Default 0; lower goes first."
     )
     max_wait: float | None = Field(
@@ -219,7 +223,7 @@ class GenerationBody(Body):
     return_progress: bool | None = Field(
         None, description="In a stream, chunks with prompt_progress while the prompt is computed."
     )
-    timings_per_token: bool | None = Field(None, description="A hint.")
+    timings_per_token: SwitchHint = Field(None, description="A hint.")
 
     response_format: JsonObject | None = Field(
         None, description="text, json_object or json_schema: what the answer is held to."
@@ -237,7 +241,10 @@ class GenerationBody(Body):
 
 @with_config(strict=True, extra="allow")
 class ContentPart(TypedDict):
-    """A piece of a message's content: of type text, or in an assistant's message refusal."""
+    """A piece of a message's content: of type text, or in an assistant's message refusal.
+
+    The Responses API's input_text and output_text are text.
+    """
 
     type: Required[str]
     text: NotRequired[str]
@@ -274,11 +281,13 @@ class ChatBody(GenerationBody):
     """POST /v1/chat/completions"""
 
     messages: Items[Message] = Field(description="The conversation so far, oldest first.")
-    max_completion_tokens: CountOrMinus1 | None = Field(None, description="The same as max_tokens.")
+    max_completion_tokens: CountOrMinus1 | None = Field(
+        None, description="The same as max_tokens; of several limits the least holds."
+    )
     logprobs: bool | None = Field(
         None, description="Send each token's log-probability, before sampling."
     )
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = Field(
+    top_logprobs: Annotated[Whole, Field(ge=0, le=20)] | None = Field(
         None, description="How many likely tokens to list beside each chosen one; needs logprobs."
     )
     chat_template_kwargs: JsonObject | None = Field(
@@ -293,7 +302,7 @@ class ChatBody(GenerationBody):
         None, description="Functions that the model may call, with names and parameters."
     )
     tool_choice: StringOrObject = Field(
-        None, description="auto (default), none, or allowed_tools with the mode auto."
+        None, description="auto (default), none, required, one function, or allowed_tools."
     )
     parallel_tool_calls: bool | None = Field(
         None, description="Default true; false: one call an answer at most."
@@ -301,7 +310,9 @@ class ChatBody(GenerationBody):
     functions: Items[JsonObject] | None = Field(
         None, description="The old form of tools; calls come in the old form, too."
     )
-    function_call: StringOrObject = Field(None, description="For functions: auto or none.")
+    function_call: StringOrObject = Field(
+        None, description="For functions: auto, none, or one by name."
+    )
     reasoning_effort: Effort | None = Field(
         None, description="How hard to think; none: not at all."
     )
@@ -344,7 +355,7 @@ class ChatBody(GenerationBody):
     )
     modalities: Items[str] | None = Field(None, description="Only text.")
     audio: JsonObject | None = Field(None, description="Refused.")
-    prediction: JsonObject | None = Field(
+    prediction: ObjectHint = Field(
         None, description="A hint: drafts are looked up in the conversation."
     )
     moderation: JsonObject | None = Field(None, description="Refused.")
@@ -359,10 +370,10 @@ class CompletionBody(GenerationBody):
         None, description="Text after the answer: the model fills in the middle."
     )
     echo: bool | None = Field(None, description="Begin the answer with the prompt.")
-    logprobs: Annotated[int, Field(ge=0)] | None = Field(
+    logprobs: Annotated[Whole, Field(ge=0)] | None = Field(
         None, description="How many likely tokens to list beside each chosen one."
     )
-    best_of: Annotated[int, Field(ge=1, le=MAX_N)] | None = Field(
+    best_of: Annotated[Whole, Field(ge=1, le=MAX_N)] | None = Field(
         None, description="Sample so many answers and return the n most likely."
     )
 
@@ -377,7 +388,7 @@ class EmbeddingBody(Body):
     encoding_format: Literal["float", "base64"] | None = Field(
         None, description="Default float; base64 is little-endian float32."
     )
-    dimensions: Annotated[int, Field(ge=1, le=MAX_TOKEN)] | None = Field(
+    dimensions: Annotated[Whole, Field(ge=1, le=MAX_TOKEN)] | None = Field(
         None, description="Keep the first so many components, scaled to unit length."
     )
     normalize: bool | None = Field(None, description="Default true: vectors have unit length.")
@@ -387,6 +398,6 @@ class EmbeddingBody(Body):
     truncate_prompt_tokens: CountOrMinus1 | None = Field(
         None, description="Cut inputs that have more tokens; -1: as many as fit."
     )
-    user: str | None = Field(
+    user: Name | None = Field(
         None, description="Who asks: those who wait share what is served by it, or by address."
     )

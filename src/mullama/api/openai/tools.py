@@ -3,9 +3,12 @@
     tools: [{"type": "function", "function": {"name", "description", "parameters", "strict"}}]
     tool_choice: "none" | "auto" | "required" | {"type": "function", "function": {"name"}}
                | {"type": "allowed_tools", "allowed_tools": {"mode", "tools"}}
+               | {"type": "none" | "auto" | "required" | "any"} | {"type": "tool", "name"}
     functions: [{"name", "description", "parameters"}], function_call: "none" | "auto" | {"name"}
 
-Definitions are checked as far as every format needs it; errors name the path. Pure functions.
+A tool may also stand flat, {"type": "function", "name", …}, as the Responses API has it, and so may
+a named function. Definitions are checked as far as every format needs it; errors name the path.
+Pure functions.
 """
 
 from __future__ import annotations
@@ -61,10 +64,18 @@ def _tool(tool: JsonObject, param: str) -> JsonObject:
     if tool.get("type", "function") != "function":
         what = f"{param}.type {_shown(tool['type'])}"
         raise unsupported(what, f"{param}.type", "Send functions.")
+    if "function" not in tool and "name" in tool:
+        tool = _nested(tool)
     function = tool.get("function")
     if not isinstance(function, dict):
         raise _wrong(f"{param}.function", f"{param}.function must be an object with a name")
     return {**tool, "type": "function", "function": _function(function, f"{param}.function")}
+
+
+def _nested(tool: JsonObject) -> JsonObject:
+    """A flat definition in chat's form."""
+    function = {key: tool[key] for key in ("name", *_TYPES) if key in tool}
+    return {**{key: tool[key] for key in tool if key not in function}, "function": function}
 
 
 def _function(function: JsonObject, param: str) -> JsonObject:
@@ -96,15 +107,15 @@ def _check_all(tools: list[JsonObject], param: str) -> None:
 
 def _choice(value: Any, param: str) -> tuple[ToolMode, tuple[str, ...]]:
     match value:
-        case None | "auto":
+        case None | "auto" | {"type": "auto"}:
             return ToolMode.AUTO, ()
-        case "none":
+        case "none" | {"type": "none"}:
             return ToolMode.NONE, ()
-        case "required" | "any":
+        case "required" | "any" | {"type": "required" | "any"}:
             return ToolMode.REQUIRED, ()
         case {"type": "function", "function": {"name": str(name)}}:
             return ToolMode.REQUIRED, (name,)
-        case {"type": "function", "name": str(name)}:  # as the Responses API says it
+        case {"type": "function" | "tool", "name": str(name)}:  # the Responses API, Anthropic's
             return ToolMode.REQUIRED, (name,)
         case {"name": str(name)} if param == "function_call":
             return ToolMode.REQUIRED, (name,)
