@@ -13,6 +13,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from mullama.text.constraint import Compiler, Template
+from mullama.text.effort import names_in
 from mullama.text.formats import find_format
 from mullama.text.guide import Wanted, guide, tools_of
 from mullama.text.syntax import Format
@@ -67,7 +68,7 @@ class Guides:
     def _budget(self, request: ChatRequest, source: str, room: int) -> int | None:
         if request.thinking_budget is not None or request.thinking_share is None:
             return request.thinking_budget
-        if "reasoning_effort" in source or not self._thinks(source):
+        if names_in(source) or not self._thinks(source):
             return None
         if request.options.max_tokens is not None:
             room = min(room, request.options.max_tokens)

@@ -16,13 +16,23 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    WithJsonSchema,
     with_config,
 )
 from typing_extensions import TypedDict
 
 from mullama.api.errors import SHAPE
-from mullama.api.openai.values import Name, ObjectHint, SwitchHint, TextHint, Whole
+from mullama.api.openai.values import (
+    BoolOrObject,
+    BoolOrString,
+    Duration,
+    LogitBias,
+    Name,
+    ObjectHint,
+    StringOrObject,
+    SwitchHint,
+    TextHint,
+    Whole,
+)
 
 MAX_TOKEN = 2**31 - 1
 MAX_N = 128  # answers to one prompt
@@ -37,23 +47,7 @@ T = TypeVar("T")
 # The first wrong item is enough: a list of a million would make a million errors.
 Items = Annotated[list[T], Field(fail_fast=True)]
 
-# Checked by `convert` or not at all, since a union's errors don't name a field well.
-StringOrObject = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})]
-BoolOrString = Annotated[Any, WithJsonSchema({"type": ["boolean", "string"]})]
-BoolOrObject = Annotated[Any, WithJsonSchema({"type": ["boolean", "object"]})]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-Duration = Annotated[Any, WithJsonSchema({"type": ["number", "string"]})]
-LogitBias = Annotated[
-    Any,
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "object", "additionalProperties": {"type": ["number", "boolean"]}},
-                {"type": "array", "items": {"type": "array"}},
-            ]
-        }
-    ),
-]
 
 
 def _shape(value: Any) -> str | None:

@@ -27,3 +27,20 @@ Name = Annotated[str, BeforeValidator(_name)]
 ObjectHint = Annotated[Any, WithJsonSchema({"type": "object"})]
 SwitchHint = Annotated[Any, WithJsonSchema({"type": "boolean"})]
 TextHint = Annotated[Any, WithJsonSchema({"type": "string"})]
+
+# Checked by `convert` or not at all, since a union's errors don't name a field well.
+StringOrObject = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})]
+BoolOrString = Annotated[Any, WithJsonSchema({"type": ["boolean", "string"]})]
+BoolOrObject = Annotated[Any, WithJsonSchema({"type": ["boolean", "object"]})]
+Duration = Annotated[Any, WithJsonSchema({"type": ["number", "string"]})]
+LogitBias = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"type": ["number", "boolean"]}},
+                {"type": "array", "items": {"type": "array"}},
+            ]
+        }
+    ),
+]
