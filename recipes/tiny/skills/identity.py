@@ -49,7 +49,7 @@ _FACTS: tuple[tuple[str, str], ...] = (
         "(how (big|large|small) are you|what size are you|what is your size|"
         "how many parameters do you have|what is your parameter count|are you (big|small|large|tiny)|"
         "how much memory do you (need|use)|tell me your size|are you a (big|small|large) model)",
-        "I am very small: about seven million parameters.",
+        "I am very small: about five million parameters.",
     ),
     (
         "(how old are you|what is your age|when were you (born|made|trained)|your age|"
