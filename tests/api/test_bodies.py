@@ -73,11 +73,10 @@ async def test_a_large_body_is_answered_and_refused_as_a_small_one(stream: bool)
         b"prompt=x",
         b"\xff\xfe",
         b'{"prompt": "\xff"}',
-        b'{"prompt": "\\ud800"}',
         b"[" * 100_000,
         b'{"prompt": ' + b"9" * 5000 + b"}",
     ],
-    ids=["empty", "cut", "form", "bytes", "utf-8", "surrogate", "deep", "digits"],
+    ids=["empty", "cut", "form", "bytes", "utf-8", "deep", "digits"],
 )
 async def test_what_is_not_json_is_refused(body: bytes) -> None:
     async with client(FakeBackend()) as http:

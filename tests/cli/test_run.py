@@ -73,7 +73,7 @@ def test_stop_and_max_tokens_end_an_answer(tiny_model: Path) -> None:
         (["--max-tokens", "-1"], 2, "'-n' / '--max-tokens': -1 is not in the range"),
         (["--stop", ""], 2, "stop holds an empty string"),
         (["--raw", "--system", "x"], 2, "--system needs a model with a chat template"),
-        (["--tensor-split", "x"], 1, "numbers separated by commas"),
+        (["--tensor-split", "x"], 2, "numbers separated by commas"),
         (["too", "many"], 2, "unexpected extra arguments (too many)"),
     ],
 )

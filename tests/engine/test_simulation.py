@@ -247,7 +247,7 @@ class World:
             assert max_wait is None or self.clock.now <= client.arrived + max_wait
             others = self.since.pop(client.request.id, Counter())
             assert not others or max(others.values()) == 1, others
-        if options.priority == -1:
+        if options.priority == -1 and key == client.keys[0]:
             for counter in self.since.values():
                 counter[options.caller] += 1
 

@@ -263,7 +263,7 @@ def test_what_is_saved_while_nothing_runs_stays_within_the_budget_too() -> None:
 def test_a_sequence_that_is_tried_alone_stops_where_its_state_is_to_be_saved() -> None:
     """It went past the place, and its next chunk had fewer than no rows."""
     it = bench(memory=MemoryKind.RECURRENT, state_bytes=10, script=[Status.FATAL])
-    first, second = ([first, *PROMPT[:40], EOG, *PROMPT] for first in (90, 91))
+    first, second = ([first, *PROMPT[:40], EOG, *PROMPT[:50]] for first in (90, 91))
     it.add(request(1, first, 3), request(2, second, 3))
     it.run()
     assert it.tokens() == {(1, 0): reference(first, 3), (2, 0): reference(second, 3)}

@@ -160,7 +160,7 @@ PARAMETERS: dict[str, Schema] = {
             "title": {"type": "string", "maxLength": 30},
             "draft": {"type": ["boolean", "null"]},
             "labels": {"type": "array", "items": {"type": "string", "maxLength": 8}, "maxItems": 2},
-            "base": {"oneOf": [{"const": "main"}, {"type": "string", "pattern": "^release/"}]},
+            "base": {"oneOf": [{"pattern": "^[a-z]+"}, {"pattern": "^release/"}], "type": "string"},
         },
         "required": ["owner", "repo", "title"],
     },

@@ -155,7 +155,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
         + "\n".join(f"r{i} ::= r{i + 1} r{i + 1}" for i in range(40))
         + '\nr40 ::= "x"'
     },
-    "nested schemas": {"json_schema": json.loads('{"items":' * 300 + "{}" + "}" * 300)},
+    "nested schemas": {"json_schema": json.loads('{"items":' * 100 + "{}" + "}" * 100)},
     "a schema that wants itself": {
         "json_schema": {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}
     },

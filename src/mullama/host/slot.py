@@ -200,8 +200,9 @@ class Slot:
 
     def _read(self) -> None:
         """Take what is known of the model from its file. Raises MullamaError, OSError."""
+        info = read_info(self._path)  # says what is wrong with a path
         stamps = self._stamps()
-        info = _stated(read_info(self._path), self._options)
+        info = _stated(info, self._options)
         self.info, self._read_as = info, stamps
         self._created = stamps[0][0] // 10**9
         self._n_ctx = sizing.context_size(info, self._options, sizing.physical_memory())

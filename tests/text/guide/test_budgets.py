@@ -162,7 +162,7 @@ def test_also_in_formats_that_nobody_has_seen(model: Model) -> None:
 def test_the_second_thought_of_an_answer_has_what_the_first_left() -> None:
     format = format_of("mistralai-Ministral-3-14B-Reasoning-2512.jinja")
     case = Case(format, special=True)
-    template = guide(case.compiler, Wanted(format, format.head, budget=12))
+    template = guide(case.compiler, Wanted(format, format.head, budget=11))
     assert template is not None
     matcher = template.matcher()
     for token in written(case.vocab, "[THINK]12345678[/THINK]words[THINK]1"):

@@ -94,13 +94,13 @@ class Lazy:
         never: Iterable[Token] = (),
         aside: Iterable[str] = (),
     ) -> None:
-        if (not triggers and not budget) or "" in triggers:
+        self._banned = frozenset(never)
+        if not (triggers or budget or self._banned) or "" in triggers:
             raise ValueError("a trigger is a text of at least one character")
         self.tokens = tokens
         self.required = required
         self.again = again
         self.budget = budget
-        self._banned = frozenset(never)
         self._aside = frozenset(text.encode() for text in aside)
         self.triggers = {text.encode(): then for text, then in triggers.items()}
         # Bytes that may begin a trigger; and enough to see whether a character is whole.

@@ -14,7 +14,7 @@ is closed as it begins, and where a token opens thoughts that one does not come.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -161,7 +161,7 @@ class _Guide:
 
     def _after_budget(self, reasoning: Reasoning, then: Template) -> Template:
         """What follows a thought that was closed: not another one."""
-        if self._answer.held or not reasoning.anywhere:
+        if self._answer.held:
             return then
         free = self._free(after=True, spent=True)
         if not self._harmony:
@@ -228,17 +228,25 @@ class _Guide:
             triggers.setdefault(mark, self._compiler.compile(part))
         thoughts = self._thoughts_within(spent=spent)
         triggers |= thoughts
-        if not triggers:
+        never = self._marks_of_thoughts(thoughts) if spent else []
+        if not triggers and not never:
             return Free(self._tokens)
-        opening = [self._tokens.named(mark) for mark in thoughts] if spent else []
         return Lazy(
             self._tokens,
             triggers,
             again=self._answer.parallel or not self._calls,
             before="" if after else self._answer.opened,
-            never=[token for token in opening if token is not None],
+            never=never,
             aside=thoughts,
         )
+
+    def _marks_of_thoughts(self, opening: Iterable[str]) -> list[Token]:
+        """The tokens that would begin a thought, or end once more the one that was closed: models
+        that were not done with it write the mark themselves."""
+        reasoning = self._format.reasoning
+        marks = [*opening, *([reasoning.close.strip()] if reasoning else [])]
+        tokens = map(self._tokens.named, filter(None, marks))
+        return [token for token in tokens if token is not None]
 
     def _thoughts_within(self, *, spent: bool) -> dict[str, Template]:
         """What begins a thought among words, where a model does that."""
