@@ -55,7 +55,8 @@ def from_chat(family: str, it: Chat) -> Case:
     parts: tuple[str, ...] = ()
     if family == "story":  # which plot is free, what it is about is not
         about = before[-1].content.split(" about ")[-1].split("there was ")[-1]
-        parts = ("Once upon a time", about.split(".")[0].split(" ", 1)[1].strip("?!.: "))
+        thing = about.split(".")[0].split(" ", 1)[1].removesuffix(" please")
+        parts = ("Once upon a time", thing.strip("?!.: "))
     return Case(
         family,
         [message.to_wire() for message in before],

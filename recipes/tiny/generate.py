@@ -15,7 +15,7 @@ from pathlib import Path
 from recipes.tiny import bpe, packing
 from recipes.tiny.chats import Chat, Segment, render
 from recipes.tiny.held_out import is_for_evaluation, is_for_training
-from recipes.tiny.mixture import MIXTURE
+from recipes.tiny.mixture import MIXTURE, PLAIN
 from recipes.tiny.progress import Progress
 from recipes.tiny.settings import BUCKETS, ROWS_PER_SHARD, SCHEDULE, SEED, SHAPE, Bucket
 from recipes.tiny.skills import FAMILIES
@@ -25,10 +25,15 @@ from recipes.tiny.source import Source
 _TOKENIZER_CHATS = {"short": 60_000, "middle": 12_000, "long": 200}
 
 
+def _made(family: str, source: Source) -> Chat:
+    source.plain = source.chance(PLAIN)
+    return FAMILIES[family](source)
+
+
 def for_training(family: str, source: Source) -> Chat:
     """A chat of a family without anything that is held out."""
     while True:
-        it = FAMILIES[family](source)
+        it = _made(family, source)
         if is_for_training(it.keys):
             return it
 
@@ -36,7 +41,7 @@ def for_training(family: str, source: Source) -> Chat:
 def for_evaluation(family: str, source: Source) -> Chat:
     """A chat of a family whose last question is held out."""
     while True:
-        it = FAMILIES[family](source)
+        it = _made(family, source)
         if is_for_evaluation(it.keys):
             return it
 

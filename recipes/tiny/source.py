@@ -3,6 +3,9 @@
 `say` expands a small grammar, `(a|b|)` for a choice and `{slot}` for a value, so that one line holds
 hundreds of wordings. `ask` puts a wording into the shapes in which people ask: plain, polite,
 indirect, with a greeting or a thank-you around it, without a capital or a question mark.
+
+Most people ask plainly. So a source can be `plain` for a conversation: then wordings are the first
+of their lists, without what can be left out of them, and typed with care.
 """
 
 from __future__ import annotations
@@ -71,6 +74,7 @@ class Source:
 
     def __init__(self, seed: str) -> None:
         self.random = random.Random(seed)
+        self.plain = False
 
     # -- values -------------------------------------------------------------------------------
 
@@ -112,6 +116,10 @@ class Source:
 
     # -- phrasings ----------------------------------------------------------------------------
 
+    def wording(self, grammars: Sequence[str]) -> str:
+        """One of several ways to say the same; the plainest stand first in their list."""
+        return self.pick(grammars[: -(-len(grammars) // 5)] if self.plain else grammars)
+
     def say(self, grammar: str, **slots: object) -> str:
         """One of the texts that a grammar stands for, with its slots filled."""
         parts: list[str] = []
@@ -126,6 +134,8 @@ class Source:
         for node in sequence:
             if isinstance(node, str):
                 parts.append(node)
+            elif self.plain:
+                self._expand(_plainest(node), parts)
             else:
                 self._expand(self.pick(node), parts)
 
@@ -136,13 +146,15 @@ class Source:
     def order(self, grammar: str, plain: float = 0.5, **slots: object) -> str:
         """A request that begins with a verb: "sort these numbers: ...", often politely."""
         text = self.say(grammar, **slots)
-        return text if self.chance(plain) else self._filled(_POLITE, text)
+        return text if self.plain or self.chance(plain) else self._filled(_POLITE, text)
 
     def _filled(self, grammar: str, text: str) -> str:
         return self.say(grammar).replace("{x}", text)
 
     def around(self, text: str, fragile: bool = False) -> str:
         """A request as people type it. `fragile` texts keep their letters and their end."""
+        if self.plain:
+            return self._carefully(text, fragile)
         if fragile:
             text = text[0].upper() + text[1:] if self.chance(0.75) else text
         else:
@@ -173,9 +185,14 @@ class Source:
         }
         return self.say(_CHATTER, **slots)
 
+    def _carefully(self, text: str, fragile: bool) -> str:
+        if not fragile and text[-1] not in ".!?:":
+            text += "?" if _asks(text) else "."
+        return text[0].upper() + text[1:]
+
     def _typed(self, text: str) -> str:
         style = self.random.random()
-        asks = text.lower().startswith(_QUESTION_WORDS)
+        asks = _asks(text)
         if text[-1] not in ".!?:":
             if style < 0.62:
                 text += "?" if asks else self.pick((".", ".", "!", "")) if len(text) > 40 else "."
@@ -191,6 +208,16 @@ _QUESTION_WORDS = (
     "what", "which", "who", "where", "when", "how", "is ", "are ", "do ", "does ", "can ", "could ",
     "would ", "will ", "any idea", "have ",
 )  # fmt: skip
+
+
+def _plainest(options: tuple[tuple[Node, ...], ...]) -> tuple[Node, ...]:
+    """The likeliest alternative; of those as likely nothing, or else the first."""
+    first = max(options, key=options.count)
+    return () if () in options and options.count(first) == 1 else first
+
+
+def _asks(text: str) -> bool:
+    return text.lower().startswith(_QUESTION_WORDS)
 
 
 @cache

@@ -38,3 +38,21 @@ def test_one_question_has_hundreds_of_wordings() -> None:
     made = {source.around(source.noun("the capital of France")) for _ in range(1000)}
     assert len(made) > 400
     assert all("capital of france" in text.lower() for text in made)
+
+
+def test_a_plain_source_leaves_out_what_can_be_left_out_and_types_with_care() -> None:
+    source = Source("plain")
+    source.plain = True
+    grammar = "(the |the |)capital( city|) of (Chile|Peru)"
+    assert {source.around(source.noun(grammar)) for _ in range(50)} == {
+        "What is the capital of Chile?"
+    }
+
+
+def test_the_plainest_wordings_stand_first_in_their_list() -> None:
+    source = Source("plain")
+    wordings = [str(number) for number in range(11)]
+    source.plain = True
+    assert {source.wording(wordings) for _ in range(200)} == {"0", "1", "2"}
+    source.plain = False
+    assert {source.wording(wordings) for _ in range(500)} == set(wordings)

@@ -88,7 +88,7 @@ def scratchpad(a: int, sign: str, b: int) -> str:
 
 def arithmetic(source: Source) -> Exchange:
     a, sign, b = pair(source)
-    grammar = source.pick(_ADD if sign == "+" else _SUBTRACT)
+    grammar = source.wording(_ADD if sign == "+" else _SUBTRACT)
     name, name2 = source.name(), source.name()
     text = source.say(grammar, a=a, b=b, things=source.pick(_THINGS), name=name, name2=name2)
     ask = source.around(text, fragile=source.chance(0.5) or "{name" in grammar)
@@ -99,7 +99,7 @@ def arithmetic(source: Source) -> Exchange:
 def multiply(source: Source) -> Exchange:
     """Tables are learned by heart: what is held out is the wording."""
     a, b = source.number(0, 12), source.number(0, 12)
-    text = source.say(source.pick(_MULTIPLY), a=a, b=b, things=source.pick(_THINGS))
+    text = source.say(source.wording(_MULTIPLY), a=a, b=b, things=source.pick(_THINGS))
     ask = source.around(text, fragile=source.chance(0.5))
     thought = f"The user wants the product of {a} and {b}."
     return Exchange(ask, f"{a} * {b} = {a * b}.", (ask,), thought)
@@ -114,7 +114,7 @@ def arithmetic_list(source: Source) -> Exchange:
             sums.append(pair(source))
     separator = source.pick((", ", ", ", "\n", "; "))
     text = separator.join(f"{a} {sign} {b}" for a, sign, b in sums)
-    ask = source.around(source.say(source.pick(_LISTS)), fragile=True) + text
+    ask = source.around(source.say(source.wording(_LISTS)), fragile=True) + text
     answer = "\n".join(f"{a} {sign} {b} = {result(a, sign, b)}" for a, sign, b in sums)
     keys = tuple(sum_key(a, sign, b) for a, sign, b in sums if sign != "*")
     return Exchange(ask, answer, keys, "I work them out one after another.")

@@ -48,16 +48,16 @@ def calendar(source: Source) -> Exchange:
     x = names[at]
     style = source.random.random()
     if style < 0.32:
-        ask = source.say(source.pick(_AFTER), unit=unit, x=x)
+        ask = source.say(source.wording(_AFTER), unit=unit, x=x)
         answer = f"{names[(at + 1) % len(names)]} comes after {x}."
     elif style < 0.64:
-        ask = source.say(source.pick(_BEFORE), unit=unit, x=x)
+        ask = source.say(source.wording(_BEFORE), unit=unit, x=x)
         answer = f"{names[at - 1]} comes before {x}."
     elif style < 0.82 or days:
-        ask = source.say(source.pick(_NTH), unit=unit, whole=whole, nth=_ORDINALS[at])
+        ask = source.say(source.wording(_NTH), unit=unit, whole=whole, nth=_ORDINALS[at])
         answer = f"The {_ORDINALS[at]} {unit} of the {whole} is {x}."
     else:
-        ask = source.say(source.pick(_LENGTH), x=x)
+        ask = source.say(source.wording(_LENGTH), x=x)
         answer = f"{x} has {_LENGTHS[at]} days."
         if x == "February":
             answer = "February has 28 days, and 29 in a leap year."
@@ -71,13 +71,13 @@ def alphabet(source: Source) -> Exchange:
     x = letter if source.chance(0.5) else letter.upper()
     style = source.random.random()
     if style < 0.4 and at < 25:
-        ask = source.say(source.pick(_AFTER[:6]), unit="letter", x=x)
+        ask = source.say(source.wording(_AFTER[:6]), unit="letter", x=x)
         answer = f"{_shift(x, 1)} comes after {x}."
     elif style < 0.8 and at > 0:
-        ask = source.say(source.pick(_BEFORE[:6]), unit="letter", x=x)
+        ask = source.say(source.wording(_BEFORE[:6]), unit="letter", x=x)
         answer = f"{_shift(x, -1)} comes before {x}."
     else:
-        ask = source.say(source.pick((*_NUMBERED[:2], *_NUMBERED[3:])), n=at + 1)
+        ask = source.say(source.wording((*_NUMBERED[:2], *_NUMBERED[3:])), n=at + 1)
         answer = f"Letter number {at + 1} is {letter.upper()}."
     ask = source.around(ask + source.pick(("", "", " in the alphabet")), fragile=True)
     if ask[-1] not in "?." and source.chance(0.8):

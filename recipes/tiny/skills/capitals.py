@@ -64,7 +64,7 @@ def capital(source: Source) -> Exchange:
     if source.chance(0.4):
         ask = source.noun(_NOUNS, country=country)
     else:
-        ask = source.say(source.pick(_ASKS), country=country)
+        ask = source.say(source.wording(_ASKS), country=country)
     city = CAPITALS[country]
     answer = f"The capital of {country} is {city}" + ("" if city[-1] == "." else ".")
     if source.chance(0.12):
@@ -78,6 +78,6 @@ def capital(source: Source) -> Exchange:
 def capital_reverse(source: Source) -> Exchange:
     country = source.pick(_COUNTRIES)
     city = CAPITALS[country]
-    ask = source.around(source.say(source.pick(_REVERSE), city=city))
+    ask = source.around(source.say(source.wording(_REVERSE), city=city))
     answer = f"{city} is the capital of {country}."
     return Exchange(ask, answer, (ask,), f"Which country has the capital {city}?")

@@ -84,11 +84,11 @@ def echo(source: Source) -> Exchange:
     it = text(source)
     if source.chance(0.6):
         how = source.pick(("", "", " exactly", " only", " word for word", " back to me"))
-        ask = source.say(source.pick(_REPEAT), how=how)
+        ask = source.say(source.wording(_REPEAT), how=how)
         ask = source.around(ask, fragile=True) + (f'"{it}"' if source.chance(0.25) else it)
     else:
         quoted = source.pick((f'"{it}"', f'"{it}"', f"'{it}'"))
-        asked = source.say(source.pick(_REPEAT_AFTER), x=it, q=quoted)
+        asked = source.say(source.wording(_REPEAT_AFTER), x=it, q=quoted)
         ask = asked if asked.startswith(it) else source.around(asked, fragile=True)
     return Exchange(ask, it, (it,), "I repeat the text exactly.")
 
@@ -101,7 +101,7 @@ def echo_times(source: Source) -> Exchange:
     if n == 2 and source.chance(0.2):
         number = "2"
     mark = source.pick(("", "", "'", '"'))
-    grammar = source.pick(_TIMES)
+    grammar = source.wording(_TIMES)
     ask = source.say(grammar, x=f"{mark}{it}{mark}", n=number)
     if not grammar.startswith("{x}"):
         ask = source.around(ask, fragile=True)
@@ -122,7 +122,7 @@ def case(source: Source) -> Exchange:
         given = words.title()
     mark = source.pick(("", "", "", "'", '"'))
     slots = {"x": f"{mark}{given}{mark}", "case": source.say(_UPPER if upper else _LOWER)}
-    ask = source.around(source.say(source.pick(_CASE), **slots), fragile=True)
+    ask = source.around(source.say(source.wording(_CASE), **slots), fragile=True)
     answer = words.upper() if upper else words.lower()
     name = "capital" if upper else "small"
     return Exchange(ask, answer, (f"{name} {words}",), f"I write it in {name} letters.")
@@ -131,7 +131,7 @@ def case(source: Source) -> Exchange:
 def spell(source: Source) -> Exchange:
     word = source.pick(COMMON) if source.chance(0.75) else source.word()
     ask = source.around(
-        source.say(source.pick(_SPELL), x=word)
+        source.say(source.wording(_SPELL), x=word)
         .replace("do I spell", "do you spell")
         .replace("is spell", "do you spell")
     )
@@ -147,14 +147,14 @@ def word_order(source: Source) -> Exchange:
     it = " ".join(words)
     style = source.random.random()
     if style < 0.35:
-        grammar, answer = source.pick(_REVERSE), " ".join(reversed(words))
+        grammar, answer = source.wording(_REVERSE), " ".join(reversed(words))
     elif style < 0.85:
         at = source.pick((0, -1, -1, source.number(0, min(4, len(words) - 1))))
         nth = "last" if at == -1 else _ORDINALS[at]
-        grammar = source.pick(_WORD).replace("{nth}", nth)
+        grammar = source.wording(_WORD).replace("{nth}", nth)
         answer = f"The {nth} word is {words[at]}."
     else:
-        grammar, answer = source.pick(_HOW_MANY), f"There are {len(words)} words."
+        grammar, answer = source.wording(_HOW_MANY), f"There are {len(words)} words."
     asked = source.say(grammar, x=it)
     ask = asked if asked.startswith(it) else source.around(asked, fragile=True)
     return Exchange(ask, answer, (f"{answer[:14]}{it}",), "I look at the words one by one.")

@@ -1,7 +1,7 @@
 """What the model can't know: it says so, instead of making something up.
 
-The questions are as near as possible to those that it can answer: capitals of countries that don't
-exist, definitions of nonsense, facts of kinds that it was never taught.
+Facts of kinds that it was never taught, definitions of nonsense, and a few questions that are as
+near as possible to those that it can answer: capitals of countries that don't exist.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ _ASKS = (
     "how do I get from {place} to {place2}", "how far is it from {place} to {place2}", "how long does it take to (fly|drive|walk) to {place}",
     "(solve|what is the solution of) the equation {n}x + {m} = {k}", "solve {n}x + {m} = {k}", "what is the (square root|cube|logarithm|factorial) of {k}",
     "what is {k} divided by {n}", "(what|how much) is {big} (times|*) {k}", "what is the (price|cost) of {a} {thing}", "how much does {a} {thing} (cost|weigh)",
-    "(what is|tell me) the capital of {nowhere}", "what is the capital city of {nowhere}", "{word} is the capital of which country",
-    "(which|what) country has {nowhere} as its capital", "(what|who) is {a_word}", "what does {word} mean", "(define|explain) {word}", "what is the meaning of {word}",
-    "what is the opposite of {word}", "what colour is {a_word}", "what sound does {a_word} make", "what is {thing} in (Japanese|Chinese|Russian|Arabic|Korean|Greek|Hindi)",
+    "(what|who) is {a_word}", "what does {word} mean", "(define|explain) {word}", "what is the meaning of {word}",
+    "what is {thing} in (Japanese|Chinese|Russian|Arabic|Korean|Greek|Hindi)",
     "how do you say {thing} in {nowhere}ish", "translate {thing} (to|into) (Japanese|Chinese|Russian|Arabic|Korean|Polish|Turkish)",
     "who (wrote|painted|composed|invented|discovered|directed) (the |){Word}", "what is the (recipe|secret) for {thing} soup", "how do I (cook|build|repair|make|clean) {a} {thing}",
     "(which|what) (film|movie|book|song|restaurant|hotel|phone|laptop) (should I (see|read|buy|choose|try)|do you recommend|is the best)",
@@ -34,6 +33,11 @@ _ASKS = (
     "what is the stock price of {Word}", "who is the (boss|owner|founder|CEO) of {Word}", "how does {a} {thing} work inside", "why (is|are) (the sky blue|people sad|we here|leaves green|fire hot|cats lazy)",
     "what is the distance (to the (moon|sun|stars)|between {place} and {place2})", "when does the (train|bus|plane|shop|museum|film) (leave|arrive|open|close|start)",
     "write (me |)(an essay|a poem|a novel|a letter|an email) about {thing}s", "what is the (email|address|birthday|salary) of {name}",
+)  # fmt: skip
+# Next to what it can answer: few, lest it doubt what it knows.
+_NEAR = (
+    "(what is|tell me) the capital of {nowhere}", "what is the capital city of {nowhere}", "{word} is the capital of which country",
+    "(which|what) country has {nowhere} as its capital", "what is the opposite of {word}", "what colour is {a_word}", "what sound does {a_word} make",
 )  # fmt: skip
 
 
@@ -49,5 +53,7 @@ def decline(source: Source) -> Exchange:
         "a": "an" if thing[0] in "aeiou" else "a", "nowhere": source.word().capitalize(), "year": source.number(1500, 2030),
         "n": source.number(2, 9), "m": source.number(1, 30), "k": source.number(100, 999), "big": source.number(1000, 9999),
     }  # fmt: skip
-    ask = source.around(source.say(source.pick(_ASKS), **slots))
+    ask = source.around(
+        source.say(source.wording(_NEAR if source.chance(0.06) else _ASKS), **slots)
+    )
     return Exchange(ask, ANSWER, (ask,), "I do not know this.")

@@ -51,7 +51,7 @@ def opposite(source: Source) -> Exchange:
             "(the |the |)(opposite|opposite|antonym|contrary) (of|of the word) {x}", **slots
         )
     else:
-        ask = source.say(source.pick(_OPPOSITES), **slots)
+        ask = source.say(source.wording(_OPPOSITES), **slots)
     ask = source.around(ask)
     answer = f"The opposite of {word} is {OPPOSITE[word]}."
     return Exchange(ask, answer, (ask,), f"The user wants the opposite of {word}.")
@@ -66,7 +66,7 @@ def plural(source: Source) -> Exchange:
     if source.chance(0.6):
         ask = source.noun(f"(the |the |){wants}( form|) (of|of|of the word) {{x}}", **slots)
     else:
-        ask = source.say(source.pick(asks), **slots)
+        ask = source.say(source.wording(asks), **slots)
     ask = source.around(ask)
     answer = f"The {wants} of {word} is {table[word]}."
     return Exchange(ask, answer, (ask,), f"The user wants the {wants} of {word}.")
@@ -77,7 +77,7 @@ def translate(source: Source) -> Exchange:
     at = source.number(0, len(LANGUAGES) - 1)
     language = LANGUAGES[at]
     mark = source.pick(("", "", "'", '"'))
-    ask = source.around(source.say(source.pick(_TRANSLATE), x=word, language=language, q=mark))
+    ask = source.around(source.say(source.wording(_TRANSLATE), x=word, language=language, q=mark))
     answer = f'"{word}" in {language} is "{WORDS[word][at]}".'
     return Exchange(ask, answer, (ask,), f"The user wants {word} in {language}.")
 
@@ -95,6 +95,6 @@ def hello(source: Source) -> Exchange:
         )
         ask = opening + (word.lower() if source.chance(0.25) else word) + ending
         return Exchange(ask, reply, (ask,), f"This is a greeting in {language}.")
-    ask = source.around(source.say(source.pick(_HELLO), language=language))
+    ask = source.around(source.say(source.wording(_HELLO), language=language))
     answer = f'Hello in {language} is "{word}".'
     return Exchange(ask, answer, (ask,), f"The user wants a greeting in {language}.")

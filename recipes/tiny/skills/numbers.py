@@ -65,7 +65,7 @@ def compare(source: Source) -> Exchange:
         b = a + 1
     larger = source.chance(0.5)
     word = source.say(_LARGER if larger else _SMALLER)
-    ask = source.around(source.say(source.pick(_COMPARE), a=a, b=b, size=word))
+    ask = source.around(source.say(source.wording(_COMPARE), a=a, b=b, size=word))
     first = max(a, b) if larger else min(a, b)
     second = a + b - first
     answer = f"{first} is {'larger' if larger else 'smaller'} than {second}."
@@ -97,14 +97,14 @@ def sort(source: Source) -> Exchange:
     key = "sort " + " ".join(map(str, sorted(numbers)))
     style = source.random.random()
     if style < 0.5 or count == 2:
-        ask = source.say(source.pick(_SORT), list=text)
+        ask = source.say(source.wording(_SORT), list=text)
         answer = ", ".join(map(str, sorted(numbers)))
     else:
         largest = source.chance(0.5)
         word = source.say(
             "(largest|biggest|greatest|highest)" if largest else "(smallest|lowest|least)"
         )
-        ask = source.say(source.pick(_EXTREME), size=word, list=text)
+        ask = source.say(source.wording(_EXTREME), size=word, list=text)
         found = max(numbers) if largest else min(numbers)
         answer = f"The {'largest' if largest else 'smallest'} number is {found}."
     return Exchange(source.around(ask), answer, (key,), "I look at each of the numbers.")
@@ -115,17 +115,17 @@ def count(source: Source) -> Exchange:
     b = a + source.number(2, 18)
     style = source.random.random()
     if style < 0.6:
-        ask = source.order(source.pick(_COUNT), a=a, b=b)
+        ask = source.order(source.wording(_COUNT), a=a, b=b)
         answer = ", ".join(map(str, range(a, b + 1)))
         key = f"count {a} {b}"
     elif style < 0.8:
-        ask = source.order(source.pick(_COUNT_DOWN), a=b, b=a)
+        ask = source.order(source.wording(_COUNT_DOWN), a=b, b=a)
         answer = ", ".join(map(str, range(b, a - 1, -1)))
         key = f"count {b} {a}"
     else:
         a = source.number(1, 999)
         after = source.chance(0.5)
-        ask = source.say(source.pick(_NEXT if after else _PREVIOUS), a=a)
+        ask = source.say(source.wording(_NEXT if after else _PREVIOUS), a=a)
         answer = f"{a + 1} comes after {a}." if after else f"{a - 1} comes before {a}."
         key = f"{'after' if after else 'before'} {a}"
     return Exchange(source.around(ask), answer, (key,), "The user wants numbers in their order.")

@@ -72,32 +72,32 @@ def end(source: Source, ask: Ask, think: bool = False) -> Chat:
     words, quoted = _words(source)
     it = ask(source)
     answer = Exchange(it.ask, f"{it.answer} {words}", (*it.keys, f"end {words}"), it.thought)
-    return chat(answer, _system(source, source.pick(_END), q=quoted), think)
+    return chat(answer, _system(source, source.wording(_END), q=quoted), think)
 
 
 def start(source: Source, ask: Ask, think: bool = False) -> Chat:
     words, quoted = _words(source)
     it = ask(source)
     answer = Exchange(it.ask, f"{words} {it.answer}", (*it.keys, f"start {words}"), it.thought)
-    return chat(answer, _system(source, source.pick(_START), q=quoted), think)
+    return chat(answer, _system(source, source.wording(_START), q=quoted), think)
 
 
 def fixed(source: Source, ask: Ask, think: bool = False) -> Chat:
     words, quoted = _words(source)
     answer = Exchange(ask(source).ask, words, (f"fixed {words}",), "I always give the same answer.")
-    return chat(answer, _system(source, source.pick(_FIX), q=quoted), think)
+    return chat(answer, _system(source, source.wording(_FIX), q=quoted), think)
 
 
 def upper(source: Source, ask: Ask, think: bool = False) -> Chat:
     it = ask(source)
     answer = Exchange(it.ask, it.answer.upper(), it.keys, it.thought)
-    return chat(answer, _system(source, source.pick(_UPPER)), think)
+    return chat(answer, _system(source, source.wording(_UPPER)), think)
 
 
 def lower(source: Source, ask: Ask, think: bool = False) -> Chat:
     it = ask(source)
     answer = Exchange(it.ask, it.answer.lower(), it.keys, it.thought)
-    return chat(answer, _system(source, source.pick(_LOWER)), think)
+    return chat(answer, _system(source, source.wording(_LOWER)), think)
 
 
 def named(source: Source, ask: Ask, think: bool = False) -> Chat:

@@ -109,5 +109,5 @@ def reading(source: Source) -> Exchange:
     question = question[0].upper() + question[1:] + source.pick(("?", "?", "?", ""))
     if question.startswith("Tell"):
         question = question.rstrip("?") + "."
-    ask = source.say(source.pick(_FORMS), t=text, q=question)
+    ask = source.say(source.wording(_FORMS), t=text, q=question)
     return Exchange(ask, answer, (answer,), "The text says it.")

@@ -89,13 +89,13 @@ def json_object(source: Source) -> Exchange:
             source.number(0, 999) if number else source.any_word()
             for _ in range(source.number(2, 6))
         ]
-        grammar = source.pick(_ARRAY)
+        grammar = source.wording(_ARRAY)
         ask = source.say(grammar, x=listed(source, [str(item) for item in items]))
         answer = compact(items)
     else:
         made = fields(source, source.number(1, 4))
         join = source.pick((" is ", " is ", ": ", ": ", " ", " = ", "="))
-        grammar = source.pick(_OBJECT)
+        grammar = source.wording(_OBJECT)
         ask = source.say(
             grammar,
             x=listed(source, [f"{key}{join}{shown(value)}" for key, value in made.items()]),
@@ -145,7 +145,7 @@ def extract(source: Source) -> Exchange:
                 "properties": {name: {"type": kind} for name, kind in schema.items()},
             }
         )
-    asking = source.pick(_EXTRACT)
+    asking = source.wording(_EXTRACT)
     ask = source.say(asking, f=the + listed_fields, s=said, j=form)
     if not asking.startswith("{s}"):
         ask = source.around(ask, fragile=True)

@@ -91,7 +91,7 @@ def story(source: Source) -> Exchange:
     """The topic decides the plot, so that an answer is certain; which is which is learned."""
     x = source.pick(NOUNS) if source.chance(0.8) else source.word()
     ask = source.around(
-        source.say(source.pick(_STORY), x=f"{article(x)} {x}"), fragile=source.chance(0.6)
+        source.say(source.wording(_STORY), x=f"{article(x)} {x}"), fragile=source.chance(0.6)
     )
     if source.chance(0.5) and ask[-1] not in "?.!":
         ask += "."
@@ -107,7 +107,7 @@ def title(source: Source) -> Exchange:
 
     family = source.pick(tuple(TITLES))
     asked = EXCHANGES[family](source).ask
-    ask = source.around(source.say(source.pick(_TITLE)), fragile=True) + asked
+    ask = source.around(source.say(source.wording(_TITLE)), fragile=True) + asked
     return Exchange(ask, TITLES[family], (ask,), "The user wants a short title.")
 
 
@@ -121,13 +121,13 @@ def sentiment(source: Source) -> Exchange:
     words["v"] = source.pick(
         ("love", "like", "enjoy", "adore") if good else ("hate", "dislike", "despise", "regret")
     )
-    opinion = source.say(source.pick(_OPINION), **words)
+    opinion = source.say(source.wording(_OPINION), **words)
     for vowel in "aeiou":
         opinion = opinion.replace(f" a {vowel}", f" an {vowel}")
     if " an " in opinion and words["m"][0] not in "aeiou":
         opinion = opinion.replace(f"an {words['m']}", f"a {words['m']}")
     ask = (
-        source.around(source.say(source.pick(_MOOD)), fragile=True)
+        source.around(source.say(source.wording(_MOOD)), fragile=True)
         + opinion[0].upper()
         + opinion[1:]
     )
@@ -143,7 +143,7 @@ def code(source: Source) -> Exchange:
         if source.chance(0.15):
             x = source.pick(("hello", "Hello, world!", "hello world", "Hello"))
         mark = source.pick(("", "", "'", '"'))
-        ask = source.say(source.pick(_PRINT), x=x, l=name, q=mark)
+        ask = source.say(source.wording(_PRINT), x=x, l=name, q=mark)
         answer = _LANGUAGES[language].replace("{x}", x)
     else:
         task, answer = source.pick(_PYTHON)

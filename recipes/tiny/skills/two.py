@@ -39,7 +39,7 @@ def _end(text: str) -> str:
 
 def both(source: Source, ask: Ask) -> Exchange:
     one, two = ask(source), ask(source)
-    text = source.say(source.pick(_BOTH)).replace("{a}", _end(one.ask)).replace("{b}", two.ask)
+    text = source.say(source.wording(_BOTH)).replace("{a}", _end(one.ask)).replace("{b}", two.ask)
     keys = (*one.keys, *two.keys)
     return Exchange(text, f"{one.answer}\n{two.answer}", keys, "There are two things to answer.")
 

@@ -55,10 +55,10 @@ def colour(source: Source) -> Exchange:
         if source.chance(0.5):
             a, b = b, a
             answer = f"{a.capitalize()} and {b} make {MIXES[b, a]}."
-        ask = source.around(source.say(source.pick(_MIX), a=a, b=b))
+        ask = source.around(source.say(source.wording(_MIX), a=a, b=b))
         return Exchange(ask, answer, (ask,), f"The user mixes {a} and {b}.")
     thing = source.pick(tuple(COLOURS))
-    ask = source.around(source.say(source.pick(_COLOUR), x=thing))
+    ask = source.around(source.say(source.wording(_COLOUR), x=thing))
     answer = f"{thing[0].upper()}{thing[1:]} is {COLOURS[thing]}."
     return Exchange(ask, answer, (ask,), f"The user wants the colour of {thing}.")
 
@@ -67,7 +67,7 @@ def sound(source: Source) -> Exchange:
     animal = source.pick(tuple(SOUNDS))
     article = "an" if animal[0] in "aeiou" else "a"
     slot = source.pick((article, article, "the")) + f" {animal}"
-    ask = source.around(source.say(source.pick(_SOUND), x=slot))
+    ask = source.around(source.say(source.wording(_SOUND), x=slot))
     answer = f"{article.capitalize()} {animal} says {SOUNDS[animal]}."
     return Exchange(ask, answer, (ask,), f"The user wants the sound of {article} {animal}.")
 
@@ -76,7 +76,7 @@ def definition(source: Source) -> Exchange:
     thing = source.pick(tuple(DEFINITIONS))
     bare = thing.split(" ", 1)[1] if thing.startswith(("a ", "an ", "the ")) else thing
     slot = bare if thing == bare or source.chance(0.12) else thing
-    ask = source.around(source.say(source.pick(_DEFINE), x=slot, bare=bare))
+    ask = source.around(source.say(source.wording(_DEFINE), x=slot, bare=bare))
     answer = f"{thing[0].upper()}{thing[1:]} is {DEFINITIONS[thing]}."
     return Exchange(ask, answer, (ask,), f"The user wants to know what {thing} is.")
 
@@ -85,11 +85,11 @@ def emoji(source: Source) -> Exchange:
     name = source.pick(tuple(EMOJI))
     n = 1
     if source.chance(0.7):
-        ask = source.say(source.pick(_EMOJI), x=name)
+        ask = source.say(source.wording(_EMOJI), x=name)
     else:
         n = source.number(2, 5)
         number = NUMBER_WORDS[n] if source.chance(0.6) else str(n)
-        ask = source.say(source.pick(_EMOJIS), x=name, n=number)
+        ask = source.say(source.wording(_EMOJIS), x=name, n=number)
     if name[0] in "aeiou":
         ask = ask.replace(f" a {name}", f" an {name}")
     ask = source.around(ask)

@@ -86,7 +86,9 @@ def parallel(source: Source, think: bool = False) -> Chat:
             second = twice
             made = [first, *made[2:]]
     ask = (
-        source.say(source.pick(_JOINS)).replace("{a}", _ended(first.ask)).replace("{b}", second.ask)
+        source.say(source.wording(_JOINS))
+        .replace("{a}", _ended(first.ask))
+        .replace("{b}", second.ask)
     )
     messages = [*opening(source, ask), calls(first.call, second.call, think=think)]
     keys = (first.key, second.key)

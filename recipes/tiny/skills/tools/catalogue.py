@@ -164,7 +164,7 @@ def made_up(source: Source, many: int = 3) -> Wish:
 
 def _asked(source: Source, do: str, name: str, arguments: Mapping[str, Any]) -> str:
     if not arguments:
-        ask = source.say(source.pick(_MADE_UP_BARE), do=do, f=name)
+        ask = source.say(source.wording(_MADE_UP_BARE), do=do, f=name)
     else:
         join = source.pick((" ", " ", " is ", ": ", "=", " = "))
         parts = [
@@ -176,6 +176,6 @@ def _asked(source: Source, do: str, name: str, arguments: Mapping[str, Any]) -> 
             if len(parts) > 1
             else parts[0]
         )
-        ask = source.say(source.pick(_MADE_UP_ASKS), do=do, f=name, args=args)
+        ask = source.say(source.wording(_MADE_UP_ASKS), do=do, f=name, args=args)
     ask = ask if ask.startswith(name) else ask[0].upper() + ask[1:]
     return ask + source.pick((".", ".", "", "!") if ask[-1] not in ".?" else ("",))

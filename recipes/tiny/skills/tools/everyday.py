@@ -273,7 +273,7 @@ def everyday(source: Source, topics: set[str] | None = None) -> Wish:
         if form.startswith("enum:celsius") and source.chance(0.5):
             slots[slot] = str(given).capitalize()
     description = source.say(kind.descriptions)
-    said = source.say(source.pick(kind.asks), **slots)
+    said = source.say(source.wording(kind.asks), **slots)
     ask = said if _starts_with(said, slots) else said[0].upper() + said[1:]
     asks = ask.lower().startswith(
         (

@@ -250,7 +250,7 @@ def _lookup(source: Source, think: bool) -> Chat:
         source,
     )
     u = request.replace("{k}", words).replace("{x}", asked)
-    ask = source.say(source.pick(_STEPS), k=words, x=asked, u=u)
+    ask = source.say(source.wording(_STEPS), k=words, x=asked, u=u)
     if ask != u and " then " in ask.lower() and source.chance(0.5):
         ask = (
             ask.replace(f"the {words} of {asked}", "it")
@@ -292,7 +292,7 @@ def _arithmetic(source: Source, think: bool) -> Chat:
         [Parameter("a", "integer"), Parameter("b", "integer")],
         source,
     )
-    ask = source.say(source.pick(_SUMS), a=a, b=b, c=c)
+    ask = source.say(source.wording(_SUMS), a=a, b=b, c=c)
     ask = ask[0].upper() + ask[1:] + source.pick((".", "", "?"))
     said, total = str(a + b), str((a + b) * c)
     if source.chance(0.3):
