@@ -18,6 +18,7 @@ from mullama.config import ServerOptions
 from mullama.engine.disk import DiskStats, Drop, Miss
 from mullama.engine.misses import Reason
 from mullama.engine.stats import Stats, flat
+from tests.rank_models import write_bert
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -40,23 +41,12 @@ def test_derived_pages_are_what_the_code_says(capsys: pytest.CaptureFixture[str]
 
 def test_a_stale_page_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = load_generator()
-    monkeypatch.setattr(generator, "ROOT", tmp_path)
-    monkeypatch.setattr(generator, "PAGES", {"cli.md": generator.cli_page})
+    monkeypatch.setattr(generator, "HERE", tmp_path)
     assert generator.main(["--check"]) == 1
     assert generator.main([]) == 0
     assert generator.main(["--check"]) == 0
     (tmp_path / "cli.md").write_text("old")
     assert generator.main(["--check"]) == 1
-
-
-def test_an_evaluation_becomes_a_table() -> None:
-    families = {name: {"n": 4, "right": 3, "percent": 75.0} for name in ("a", "b", "c")}
-    model = {"name": "mullama-tiny", "version": "1.0", "bytes": 6000000}
-    text = load_generator().evaluation({"model": model, "families": families})
-    first, *_, one, other = text.splitlines()
-    assert first == "mullama-tiny 1.0, 6,000,000 bytes: 75.0% of 12 questions."
-    assert one == "| `a` | 4 | 75.0 | `c` | 4 | 75.0 |"
-    assert other == "| `b` | 4 | 75.0 |  |  |  |"
 
 
 def anchors(page: Path) -> set[str]:
@@ -123,6 +113,29 @@ def test_the_changelog_knows_this_version() -> None:
 def test_code_blocks_name_their_language_or_are_output(page: Path) -> None:
     """An unclosed block would swallow the rest of a page."""
     assert page.read_text().count("\n```") % 2 == 0
+
+
+BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_library_page_runs_as_printed(
+    tiny_model: Path,
+    minilm_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its blocks one after the other, each with the output that stands under it."""
+    (tmp_path / "model.gguf").symlink_to(tiny_model)
+    (tmp_path / "minilm.gguf").symlink_to(minilm_model)
+    write_bert(tmp_path / "reranker.gguf")
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    for language, text in BLOCK.findall((ROOT / "docs" / "library.md").read_text()):
+        if language == "python":
+            exec(compile(text, text, "exec"), namespace)
+        else:
+            assert capsys.readouterr().out == text
 
 
 def test_every_counter_is_explained() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -11,7 +10,6 @@ import openai
 import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
-from recipes.tiny.cases import Case, held_out_cases
 from tests.wire.conftest import REAL, LiveServer
 
 pytestmark = REAL
@@ -84,27 +82,6 @@ def test_required_always_gives_a_call(
         assert not choice.message.content
         for call in choice.message.tool_calls:
             check(call)
-
-
-def test_calls_of_unseen_tools_are_valid_however_hot(client: openai.OpenAI) -> None:
-    """Also where none of them fits, so that the model would rather have answered."""
-    families = ("tool_call", "tool_choose", "tool_none")
-    cases = [case for family in families for case in held_out_cases(family, 12)]
-
-    def asked(case: Case) -> Any:
-        fields = {"messages": case.messages, "tools": case.tools, "seed": len(case.messages)}
-        return ask(client, False, **fields, tool_choice="required", temperature=1.2)
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(asked, cases))
-    for case, (choice,) in zip(cases, answers, strict=True):
-        offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in case.tools}
-        assert choice.finish_reason == "tool_calls"
-        assert choice.message.tool_calls
-        for call in choice.message.tool_calls:
-            arguments = json.loads(call.function.arguments)
-            jsonschema.validate(arguments, offered[call.function.name])
-            assert arguments.keys() <= offered[call.function.name]["properties"].keys()
 
 
 @pytest.mark.parametrize("name", ["now", "get_weather_map"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import jsonschema
@@ -13,7 +12,6 @@ import pytest
 import requests
 from pydantic import BaseModel
 
-from recipes.tiny.cases import Case, held_out_cases
 from tests.wire.conftest import REAL
 
 pytestmark = REAL
@@ -65,40 +63,6 @@ def test_a_schema_is_satisfied(client: openai.OpenAI, temperature: float, stream
         text, reason = choice.message.content or "", choice.finish_reason
     assert reason == "stop"
     jsonschema.validate(json.loads(text), SCHEMA)
-
-
-def test_fields_of_unseen_sentences_are_valid_however_hot(client: openai.OpenAI) -> None:
-    cases = held_out_cases("extract", 40)
-    schemas = [_schema(json.loads(case.expected)) for case in cases]
-
-    def asked(case: Case, schema: dict[str, Any]) -> Any:
-        return client.chat.completions.create(
-            model="default",
-            messages=list(case.messages),  # type: ignore[arg-type]
-            temperature=1.2,
-            seed=1,
-            max_tokens=400,
-            response_format={
-                "type": "json_schema",
-                "json_schema": {"name": "fields", "strict": True, "schema": schema},
-            },
-        ).choices[0]
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(asked, cases, schemas))
-    for schema, choice in zip(schemas, answers, strict=True):
-        assert choice.finish_reason == "stop"
-        jsonschema.validate(json.loads(choice.message.content or ""), schema)
-
-
-def _schema(of: dict[str, Any]) -> dict[str, Any]:
-    kinds = {int: "integer", str: "string"}
-    return {
-        "type": "object",
-        "properties": {name: {"type": kinds[type(value)]} for name, value in of.items()},
-        "required": list(of),
-        "additionalProperties": False,
-    }
 
 
 @pytest.mark.parametrize("shape", ["json_object", "json_schema"])

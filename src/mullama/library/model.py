@@ -12,7 +12,6 @@ from mullama.host import wiring
 from mullama.library.lifetime import Closable, Weights, close_when_dropped
 from mullama.llama.model import LlamaModel
 from mullama.llama.vocab import LlamaVocab
-from mullama.models.builtin import located
 from mullama.models.gguf import read_info
 from mullama.models.templates import with_template
 from mullama.types import Token
@@ -46,8 +45,7 @@ class Model(Closable):
         chat_template: str | tuple[str, ...] = "",
         progress: Callable[[float], object] | None = None,
     ) -> Self:
-        """Load a model file; of a split model, give its first part. "mullama-tiny" is the built-in
-        model.
+        """Load a model file; of a split model, give its first part.
 
         `n_gpu_layers` -1 puts all layers on the GPU. `vocab_only` loads no weights: the result
         tokenizes and renders chat templates. `chat_template` takes the place of the file's own:
@@ -58,7 +56,7 @@ class Model(Closable):
         """
         return cls(
             LlamaModel.load(
-                with_template(read_info(located(path)), chat_template),
+                with_template(read_info(path), chat_template),
                 n_gpu_layers=n_gpu_layers,
                 use_mmap=use_mmap,
                 use_mlock=use_mlock,

@@ -57,7 +57,7 @@ for (const [who, model] of Object.entries(models)) {
   tell("partial", { first: partial[0], last: partial.at(-1), n: partial.length });
 
   const weather = Output.choice({ options: ["sunny", "rainy"] });
-  const choice = await generateText({ ...asked, output: weather, prompt: "JSON: result is sunny" });
+  const choice = await generateText({ ...asked, output: weather, prompt: "Is it sunny?" });
   tell("choice", choice.output);
 
   let text = "";
