@@ -237,3 +237,15 @@ def test_an_idle_engine_keeps_no_vectors() -> None:
     del future
     gc.collect()
     assert kept() is None
+
+
+def test_a_call_that_closing_aborted_is_not_tried_again() -> None:
+    embedder = FakeEmbedder()
+    engine = EmbedEngine(embedder)
+    futures = [engine.submit([[66]]), engine.submit([[66, 66]])]
+    engine.close()
+    engine.step()
+    assert len(embedder.calls) == 1
+    for future in futures:
+        with pytest.raises(Overloaded):
+            result(future)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from threading import Event
 from typing import Any
 
-from mullama.errors import InvalidRequest
+from mullama.errors import InvalidRequest, ModelError
 from mullama.host.running import Parts
 from mullama.types import GenerateOptions, Pair, Plan, SamplerParams, StepOutput, Token
 from tests.engine import fakes
@@ -106,16 +106,22 @@ class Embedder:
     ranks = False
 
     def __init__(self) -> None:
+        self.entered = Event()
         self.gate = Event()
         self.gate.set()
         self.error: Exception | None = None
         self.closed = False
 
     def embed(self, inputs: Sequence[Sequence[Token]]) -> list[bytes]:
+        self.entered.set()
         self.gate.wait()
         if self.error is not None:
             raise self.error
         return [struct.pack("<4f", len(tokens), tokens[0], 0, 0) for tokens in inputs]
+
+    def abort(self) -> None:
+        self.error = ModelError("aborted")
+        self.gate.set()
 
     def close(self) -> None:
         assert not self.closed

@@ -475,6 +475,19 @@ async def test_a_request_right_after_a_death_gets_a_new_worker(fixture: Fixture)
     assert len(fixture.spawned["a"]) == 2
 
 
+async def test_no_worker_starts_once_the_host_stops(fixture: Fixture) -> None:
+    host = fixture.host()
+    assert await text(host) == "x"
+    (process,) = fixture.spawned["a"]
+    process.hang_up()
+    await until(lambda: host._slots["a"]._client.lost.done())  # type: ignore[union-attr]
+    waiting = asyncio.create_task(error_of(host))  # for the end of the dead one
+    await asyncio.sleep(0)
+    await host.stop(0)
+    assert (await waiting).code == "shutting_down"
+    assert len(fixture.spawned["a"]) == 1
+
+
 async def test_a_worker_that_answered_before_it_died_is_always_replaced_at_once(
     fixture: Fixture,
 ) -> None:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from queue import SimpleQueue
+from threading import Thread
 from threading import enumerate as enumerate_threads
 
 import pytest
@@ -241,6 +242,21 @@ def test_closing_ends_the_computation_and_frees_all_in_order(harness: Harness) -
     with pytest.raises(Overloaded):
         harness.submit(2, completion())
     harness.running.close()  # once more does nothing
+
+
+def test_closing_does_not_wait_for_embeddings(harness: Harness) -> None:
+    harness.running.embed(EmbedRequest(("a",))).result(TIMEOUT)
+    (embedder,) = harness.model.embedders
+    embedder.entered.clear()
+    embedder.gate.clear()  # only an abort ends the computation
+    future = harness.running.embed(EmbedRequest(("a",)))
+    assert embedder.entered.wait(TIMEOUT)
+    closing = Thread(target=harness.running.close, daemon=True)
+    closing.start()
+    closing.join(TIMEOUT)
+    assert not closing.is_alive()
+    with pytest.raises(Overloaded):
+        future.result(TIMEOUT)
 
 
 def test_a_closed_model_opens_no_embedder(harness: Harness) -> None:

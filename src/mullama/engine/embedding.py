@@ -120,7 +120,7 @@ class EmbedEngine:
 
     def run(self) -> None:
         """Embed until closed; sleep while there is nothing to do."""
-        error: MullamaError = Overloaded("The engine was closed.", code="shutting_down")
+        error: MullamaError = _closed()
         try:
             while self._wait():
                 self.step()
@@ -172,17 +172,27 @@ class EmbedEngine:
         return batch
 
     def _embed(self, batch: list[_Input]) -> None:
-        """One call. If it fails, each input is tried alone: one's trouble is not another's."""
+        """One call. If it fails, each input is tried alone: one's trouble is not another's.
+
+        A call that fails once the engine is closed may have been aborted; none is tried again.
+        """
         if not batch:
-            return None
+            return
         try:
             vectors = self._embedder.embed([job.inputs[index] for job, index in batch])
         except MullamaError as error:
-            if len(batch) == 1:
-                return batch[0][0].fail(error)
-            for item in batch:
-                self._embed([item])
-            return None
+            if self._closed:
+                for job, _ in batch:
+                    job.fail(_closed())
+            elif len(batch) == 1:
+                batch[0][0].fail(error)
+            else:
+                for item in batch:
+                    self._embed([item])
+            return
         for (job, index), vector in zip(batch, vectors, strict=True):
             job.deliver(index, vector)
-        return None
+
+
+def _closed() -> MullamaError:
+    return Overloaded("The engine was closed.", code="shutting_down")

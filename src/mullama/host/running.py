@@ -57,6 +57,10 @@ class OwnedRunner(Runner, Protocol):
 class OwnedEmbedder(Embedder, Protocol):
     """An embedder to be closed when its engine's thread has ended."""
 
+    def abort(self) -> None:
+        """End the running computation. From any thread."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -97,6 +101,7 @@ class RunningModel:
         self._threads: list[Thread] = []
         self._lock = Lock()  # held to open an engine, and to close
         self._closed = False
+        self._to_abort: list[OwnedRunner | OwnedEmbedder] = []
         self._to_close: list[Callable[[], None]] = [parts.close]
         if parts.disk is not None:
             self._to_close.append(parts.disk.close)
@@ -105,7 +110,7 @@ class RunningModel:
             self._engine = Engine(
                 parts.runner, parts.vocab, emit=self._emit, options=options, disk=disk
             )
-            self._start(self._engine.run, "engine", parts.runner.close)
+            self._start(self._engine.run, "engine", parts.runner)
         else:
             self._open_embedding()
         self._preparer = Preparer(parts.vocab, parts.template, self.n_ctx)
@@ -212,15 +217,15 @@ class RunningModel:
     def close(self) -> None:
         """End the engines, then free what they used. Requests that have not ended fail.
 
-        Waits for the running computation. Not to be called by `emit` or `crashed`.
+        Aborts what is being computed. Not to be called by `emit` or `crashed`.
         """
         with self._lock:
             self._closed = True
-        if self._engine is not None and self._parts.runner is not None:
-            self._engine.close()
-            self._parts.runner.abort()
-        if self._embedding is not None:
-            self._embedding.close()
+        for engine in (self._engine, self._embedding):
+            if engine is not None:
+                engine.close()
+        while self._to_abort:  # after the engines know: they try nothing again
+            self._to_abort.pop().abort()
         for thread in self._threads:
             thread.join()
         while self._to_close:
@@ -235,11 +240,14 @@ class RunningModel:
                     raise Overloaded("The model is being closed.", code="shutting_down")
                 embedder = self._parts.open_embedder()
                 self._embedding = EmbedEngine(embedder)
-                self._start(self._embedding.run, "embedding", embedder.close)
+                self._start(self._embedding.run, "embedding", embedder)
             return self._embedding
 
-    def _start(self, run: Callable[[], None], name: str, close: Callable[[], None]) -> None:
-        self._to_close.append(close)
+    def _start(
+        self, run: Callable[[], None], name: str, computes: OwnedRunner | OwnedEmbedder
+    ) -> None:
+        self._to_abort.append(computes)
+        self._to_close.append(computes.close)
         self._run(run, name)
 
     def _run(self, run: Callable[[], None], name: str) -> None:

@@ -119,7 +119,7 @@ class Slot:
         self._started = 0.0
         self._has_answered = False
         self._is_watched = False  # somebody else tells what comes of the start
-        self._is_stopping = False
+        self._stopped: MullamaError | None = None  # what requests are told since `stop`
 
     def status(self, *, is_default: bool) -> ModelStatus:
         if self.state in (ModelState.UNLOADED, ModelState.FAILED):
@@ -142,10 +142,12 @@ class Slot:
         """The worker that serves this model; starts one if need be.
 
         Raises Overloaded if the model isn't loaded after `wait` seconds, or too many wait for it;
-        ModelError if it can't be loaded.
+        ModelError if it can't be loaded; what `stop` was given once that was called.
         """
         if self._life is not None and self._client is not None and self._client.lost.done():
             await asyncio.wait((self._life,))  # it is being found out how the worker ended
+        if self._stopped is not None:  # also while this waited
+            raise from_info(self._stopped.info())
         if self.state in (ModelState.UNLOADED, ModelState.FAILED):
             self._check_backoff()
             self.start()
@@ -186,10 +188,10 @@ class Slot:
         self._life = asyncio.create_task(self._live(self._process), name=f"worker {self.name}")
 
     async def stop(self, patience: float, error: MullamaError) -> None:
-        """End the worker, and its requests with `error`; kill it after `patience` seconds."""
+        """End the worker for good, and requests with `error`; kill it after `patience` seconds."""
+        self._stopped = error
         if self._life is None or self._process is None:
             return
-        self._is_stopping = True
         if self._client is not None:
             self._client.fail(error)
             self._client.shut_down()
@@ -274,7 +276,7 @@ class Slot:
         self.state = ModelState.UNLOADED if was_ready else ModelState.FAILED
         self._error = error.info()
         self._settled.set()
-        if not self._is_stopping:
+        if self._stopped is None:
             level = logging.ERROR if was_ready or not self._is_watched else logging.DEBUG
             log.log(level, "[%s] %s", self.name, error.message)
 
