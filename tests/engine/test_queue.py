@@ -452,3 +452,15 @@ def test_whatever_happens_every_entry_that_waits_is_offered_once(
         assert set(offered) == set(waiting)
         assert len(offered) == len(waiting) == len(queue)
         assert queue.counts() == Counter(entry.priority for entry in waiting)
+
+
+def test_a_class_that_is_forgotten_while_candidates_are_asked_for_is_passed_over() -> None:
+    queue = queue_of(*(Entry(priority=priority) for priority in range(REMEMBERED)))
+    serve(queue, Entry("b"), n_tokens=int(TURN / SHARE))  # now the lower classes have their turn
+    candidates = queue.candidates()
+    taken = next(candidates)
+    assert taken.priority == 1
+    queue.take(taken)
+    queue.finish(taken)
+    queue.push(Entry(priority=REMEMBERED))
+    assert next(candidates).priority == 2

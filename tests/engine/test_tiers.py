@@ -126,6 +126,12 @@ def test_what_cannot_be_put_back_is_computed() -> None:
         it.step()
     it.runner.lose = True
     it.add(request(3, [*PROMPT, 50], 3))
+    n_evicted = [it.scheduler.snapshot().n_evicted_cells_total]
+    while it.scheduler.snapshot().n_lost_total == 0:
+        it.step()
+        n_evicted.append(it.scheduler.snapshot().n_evicted_cells_total)
+    assert n_evicted[0]
+    assert n_evicted == sorted(n_evicted)  # a total never goes back
     it.run()
     assert it.scheduler.snapshot().n_lost_total == 1
     assert it.tokens()[2, 0] == reference([90, 91, 92], 60)

@@ -299,6 +299,7 @@ class FairQueue(Generic[T]):
 
     def _next_class(self, priorities: list[int]) -> int:
         first, *lower = priorities
+        lower = [priority for priority in lower if priority in self._classes]  # or it is forgotten
         if lower and not self._until_turn:
             return min(lower, key=lambda priority: self._classes[priority].since)
         return first

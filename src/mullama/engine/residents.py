@@ -60,7 +60,9 @@ class Residents:
     def forget_all(self) -> None:
         """Empty every lane and every tier; no sequence may be running."""
         assert not self.running
+        n_evicted = self.cache.n_evicted
         self._open_books()
+        self.cache.n_evicted = n_evicted  # a total never goes back
         self.cache.ops += [Remove(lane, 0) for lane in range(self.cells.n_lanes)]
 
     @property
