@@ -166,19 +166,24 @@ class Residents:
         """Bytes that the operations planned so far put back."""
         return self._n_bytes_of(Load, LoadState)
 
-    def _n_bytes_of(self, *kinds: type[Save | Load | SaveState | LoadState]) -> int:
-        return sum(op.blob.n_bytes for op in self.cache.ops if isinstance(op, kinds))
+    def _n_bytes_of(self, *kinds: type[Save | Load | SaveState | LoadState], since: int = 0) -> int:
+        """Bytes that the operations from the `since`-th on copy."""
+        ops = self.cache.ops[since:]
+        return sum(op.blob.n_bytes for op in ops if isinstance(op, kinds))
 
     def restore(self, sequence: Sequence, most: int) -> None:
         """Put the sequence's prefix back, while cells are free and the plan puts back less than
         `most` bytes. What had to be copied out is not counted: it must not keep anyone waiting."""
-        while sequence.match.goal is not None and self.n_bytes_loaded < most:
+        n_bytes = self.n_bytes_loaded
+        while sequence.match.goal is not None and n_bytes < most:
+            n_ops = len(self.cache.ops)
             child = sequence.node.child_towards(sequence.match.goal)
             cells = None if child.live else child.cells
             if cells is not None and not self.make_room(cells.end - cells.start):
                 break
             sequence.match = self.cache.restore(sequence.match, sequence.lane)
             sequence.n_computed = sequence.node.end
+            n_bytes += self._n_bytes_of(Load, LoadState, since=n_ops)
 
     def give_up(self, sequence: Sequence) -> bool:
         """Compute what can't be put back: a copy is loaded as a whole, and may need more room than
