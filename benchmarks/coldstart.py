@@ -14,8 +14,8 @@ from benchmarks import memory
 from benchmarks.answers import Answer, read_answer
 from benchmarks.client import Client, run_async
 from benchmarks.figures import Outcome
-from benchmarks.scenarios import Load
 from benchmarks.servers import Command, Server, ServerFailed, running
+from benchmarks.traffic import Load
 
 NAME = "coldstart"
 _ASK_AGAIN = 0.005  # seconds

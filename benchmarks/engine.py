@@ -17,7 +17,7 @@ from threading import Thread
 
 from benchmarks.figures import Outcome
 from benchmarks.rounds import Plan, Results, Tell, Unusable
-from benchmarks.scenarios import Load
+from benchmarks.traffic import Load
 from mullama.engine.engine import Engine
 from mullama.llama.batch import Batch
 from mullama.llama.context import ContextOptions, LlamaContext

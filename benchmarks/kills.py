@@ -22,7 +22,7 @@ from random import Random
 
 from benchmarks.report import align
 from benchmarks.rounds import Tell
-from benchmarks.scenarios import Load
+from benchmarks.traffic import Load
 from mullama.config import ModelOptions, ServerOptions
 from mullama.errors import MullamaError
 from mullama.host.host import Host

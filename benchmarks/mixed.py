@@ -25,9 +25,9 @@ from benchmarks import memory
 from benchmarks.answers import read_answer, shortfall, vector_error
 from benchmarks.client import Client, run_async
 from benchmarks.rounds import Tell, Unusable
-from benchmarks.scenarios import Load, some_text
 from benchmarks.servers import Command, Server, ours
 from benchmarks.soak import SETTLE, Look, counters
+from benchmarks.traffic import Load, some_text
 
 EMBEDDING = "embedding"  # the second model's name
 N_USERS = 12

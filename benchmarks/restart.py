@@ -20,9 +20,10 @@ from benchmarks.answers import calm_gap, longest_gap, read_answer
 from benchmarks.client import Client, Recording, run_async
 from benchmarks.figures import Outcome, of_answers
 from benchmarks.rounds import Plan, Results, Subject, Tell, warm_up
-from benchmarks.scenarios import SCENARIOS, Load, start_streams
+from benchmarks.scenarios import SCENARIOS
 from benchmarks.servers import ours, running
 from benchmarks.started import Starting
+from benchmarks.traffic import Load, start_streams
 
 DISK, COMPUTED = "from disk", "computed"
 SIDES = (DISK, COMPUTED)

@@ -15,7 +15,8 @@ from statistics import median
 from benchmarks.answers import read_answer, vector_error
 from benchmarks.client import Client, run_async
 from benchmarks.figures import Outcome
-from benchmarks.scenarios import Load, Scenario, some_text
+from benchmarks.scenarios import Scenario
+from benchmarks.traffic import Load, some_text
 
 Tell = Callable[[str], None]
 

@@ -23,7 +23,7 @@ from benchmarks.figures import failures
 from benchmarks.memory import Memory
 from benchmarks.report import Document, align
 from benchmarks.rounds import Tell, Unusable
-from benchmarks.scenarios import Load, at_most
+from benchmarks.traffic import Load, at_most
 
 N_LOOKS = 10
 N_PROMPT = 16

@@ -19,7 +19,7 @@ from benchmarks.commands.settings import (
     tell,
     vocab_option,
 )
-from benchmarks.scenarios import Load
+from benchmarks.traffic import Load
 
 
 @click.command(short_help="Kill workers while they write to disk: is the next start sound?")

@@ -22,9 +22,9 @@ from benchmarks.commands.settings import (
 )
 from benchmarks.figures import failures
 from benchmarks.mixed import Users
-from benchmarks.scenarios import Load
 from benchmarks.servers import running
 from benchmarks.soak import N_LOOKS, card, document
+from benchmarks.traffic import Load
 
 START_PATIENCE = 120.0
 _existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)

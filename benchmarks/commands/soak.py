@@ -20,8 +20,8 @@ from benchmarks.commands.settings import (
     vocab_option,
 )
 from benchmarks.rounds import Unusable
-from benchmarks.scenarios import Load
 from benchmarks.soak import card, document, look_on
+from benchmarks.traffic import Load
 
 MOST_REQUESTS = 1_000_000
 

@@ -17,10 +17,10 @@ from click.testing import CliRunner, Result
 
 from benchmarks.__main__ import cli
 from benchmarks.client import Client
-from benchmarks.scenarios import Load
 from benchmarks.shapes import SHAPES
 from benchmarks.soak import look_on
 from benchmarks.synthetic import make
+from benchmarks.traffic import Load
 from mullama.llama.model import LlamaModel
 from mullama.models.gguf import read_info
 from tests.benchmarks import scripted as program

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 
@@ -11,12 +12,8 @@ import pytest
 from benchmarks.answers import calm_gap, longest_gap, read_answer
 from benchmarks.client import Client, Recording
 from benchmarks.figures import Outcome
-from benchmarks.scenarios import (
-    COMPLETIONS,
-    SCENARIOS,
-    Load,
-    groups,
-)
+from benchmarks.scenarios import COMPLETIONS, SCENARIOS, groups
+from benchmarks.traffic import FORM, Load
 from tests.benchmarks.scripted import Body, Script, scripted
 
 _BESIDE = ("stall", "crowd")  # long prompts come beside streams
@@ -165,7 +162,7 @@ def test_embeddings_are_apart() -> None:
 
 
 def test_special_scenarios_run_where_they_are_asked_for() -> None:
-    special = {"swap", "swap-busy", "copy", "noise"}
+    special = {"swap", "swap-busy", "copy", "noise", "free", "held", "form", "forms"}
     assert not special & set(COMPLETIONS)
     assert {one.name for one in SCENARIOS.values() if one.special} == special
 
@@ -225,3 +222,18 @@ def test_a_server_that_does_not_answer_is_given_up() -> None:
         recording = asyncio.run(Client(address, timeout=0.05).complete([1], 1))
         stop.set()
     assert recording.error == "the answer was not over after 0.05 s"
+
+
+def test_six_tenths_of_a_form_are_given() -> None:
+    answer = json.dumps(dict.fromkeys(FORM["properties"], "x" * 12))
+    assert 0.55 <= 1 - 12 * len(FORM["properties"]) / len(answer) <= 0.72
+
+
+def test_forms_are_asked_for_as_the_chats_beside_them_are() -> None:
+    asked = {}
+    for name in ("free", "held", "form"):
+        script, outcome = play(name)
+        asked[name] = [body.pop("response_format", None) for body in script.requests]
+        assert (outcome.n_failed, outcome.notes) == (0, ())
+    assert asked["free"] == [None] * 6
+    assert all(form["json_schema"]["schema"] == FORM for form in asked["form"])

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks import coldstart, memory
-from benchmarks.scenarios import Load
 from benchmarks.servers import (
     Command,
     ServerFailed,
@@ -21,6 +20,7 @@ from benchmarks.servers import (
     parse_variant,
     running,
 )
+from benchmarks.traffic import Load
 from tests.benchmarks import scripted
 
 PATIENCE = 60.0
