@@ -18,7 +18,6 @@ from mullama.config import ServerOptions
 from mullama.engine.disk import DiskStats, Drop, Miss
 from mullama.engine.misses import Reason
 from mullama.engine.stats import Stats, flat
-from tests.rank_models import write_bert
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -113,29 +112,6 @@ def test_the_changelog_knows_this_version() -> None:
 def test_code_blocks_name_their_language_or_are_output(page: Path) -> None:
     """An unclosed block would swallow the rest of a page."""
     assert page.read_text().count("\n```") % 2 == 0
-
-
-BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def test_the_library_page_runs_as_printed(
-    tiny_model: Path,
-    minilm_model: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Its blocks one after the other, each with the output that stands under it."""
-    (tmp_path / "model.gguf").symlink_to(tiny_model)
-    (tmp_path / "minilm.gguf").symlink_to(minilm_model)
-    write_bert(tmp_path / "reranker.gguf")
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {}
-    for language, text in BLOCK.findall((ROOT / "docs" / "library.md").read_text()):
-        if language == "python":
-            exec(compile(text, text, "exec"), namespace)
-        else:
-            assert capsys.readouterr().out == text
 
 
 def test_every_counter_is_explained() -> None:

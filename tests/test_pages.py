@@ -106,8 +106,9 @@ def test_the_library_page_runs_as_printed(
     namespace: dict[str, object] = {}
     for example in examples(LIBRARY):
         exec(compile(example.text, example.text, "exec"), namespace)
-        if came := capsys.readouterr().out:
-            assert example.shown is not None, f"this prints {came!r}:\n{example.text}"
+        came = capsys.readouterr().out
+        assert (example.shown is not None) == bool(came), f"this prints {came!r}:\n{example.text}"
+        if came:
             settle(example, came)
 
 

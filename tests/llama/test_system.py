@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mullama import config
-from mullama.llama import context, system
+from mullama.llama import system
 
 
 def test_the_facts_have_their_types() -> None:
@@ -83,7 +82,3 @@ def test_a_compiler_whose_amx_code_crashes_is_known(
         assert system.amx_is_miscompiled() is expected
     finally:
         system.amx_is_miscompiled.cache_clear()
-
-
-def test_the_cache_types_of_the_options_are_those_that_a_context_has() -> None:
-    assert set(config.CACHE_TYPES) == set(context.CACHE_TYPES)

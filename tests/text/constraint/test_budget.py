@@ -12,16 +12,6 @@ from tests.text.constraint.vocabulary import SmallVocab, allowed
 CLOSE = "\n</t>\n\n"
 
 
-@pytest.fixture(scope="module")
-def vocab() -> SmallVocab:
-    return SmallVocab()
-
-
-@pytest.fixture(scope="module")
-def compiler(vocab: SmallVocab) -> Compiler:
-    return Compiler(vocab)
-
-
 def thought(compiler: Compiler, n_tokens: int) -> Lazy:
     """Free text up to </t>, then "x"."""
     tokens, then = compiler.tokens, compiler.compile(Text("x"))

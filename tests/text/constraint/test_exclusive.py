@@ -153,16 +153,6 @@ REFUSED: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def vocab() -> SmallVocab:
-    return SmallVocab()
-
-
-@pytest.fixture(scope="module")
-def compiler(vocab: SmallVocab) -> Compiler:
-    return Compiler(vocab)
-
-
 @pytest.mark.parametrize("name", TAKEN)
 def test_options_that_exclude_each_other(name: str, compiler: Compiler, vocab: SmallVocab) -> None:
     schema, texts = TAKEN[name]

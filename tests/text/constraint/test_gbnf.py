@@ -65,16 +65,6 @@ KEPT = {
 }
 
 
-@pytest.fixture(scope="module")
-def vocab() -> SmallVocab:
-    return SmallVocab()
-
-
-@pytest.fixture(scope="module")
-def compiler(vocab: SmallVocab) -> Compiler:
-    return Compiler(vocab)
-
-
 def gbnf(source: str) -> Constraint:
     return Constraint(ConstraintKind.GBNF, source, param="grammar")
 

@@ -134,16 +134,6 @@ REFUSED = {"contains", "$dynamicRef", "$recursiveRef"}
 ABOUT_OTHERS = {"minContains", "maxContains", "then", "else"}  # no assertions by themselves
 
 
-@pytest.fixture(scope="module")
-def vocab() -> SmallVocab:
-    return SmallVocab()
-
-
-@pytest.fixture(scope="module")
-def compiler(vocab: SmallVocab) -> Compiler:
-    return Compiler(vocab)
-
-
 def test_every_keyword_that_asserts_something_has_a_case() -> None:
     known = set(jsonschema.Draft202012Validator.VALIDATORS)
     known |= set(jsonschema.Draft7Validator.VALIDATORS)

@@ -22,16 +22,6 @@ SCHEMA = json.dumps(
 
 
 @pytest.fixture(scope="module")
-def vocab() -> SmallVocab:
-    return SmallVocab()
-
-
-@pytest.fixture(scope="module")
-def compiler(vocab: SmallVocab) -> Compiler:
-    return Compiler(vocab)
-
-
-@pytest.fixture(scope="module")
 def calls(compiler: Compiler) -> Lazy:
     """Free text, in which each <tool_call> is followed by JSON and </tool_call>."""
     body = compiler.compile(Seq((Text("\n"), Json(SCHEMA), Text("</tool_call>"))))

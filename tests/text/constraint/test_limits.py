@@ -11,7 +11,6 @@ import pytest
 from mullama.errors import InvalidRequest
 from mullama.text.constraint import Compiler
 from mullama.types import Constraint, ConstraintKind, Matcher
-from tests.text.constraint.vocabulary import SmallVocab
 
 LARK, GBNF, REGEX = ConstraintKind.LARK, ConstraintKind.GBNF, ConstraintKind.REGEX
 
@@ -112,11 +111,6 @@ TAKEN = {
     ),
     "an ambiguous grammar": Constraint(GBNF, 'root ::= root root root | "a" | ""'),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def compiler() -> Compiler:
-    return Compiler(SmallVocab())
 
 
 @pytest.mark.parametrize("name", REFUSED)

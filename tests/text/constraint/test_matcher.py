@@ -37,16 +37,6 @@ PERSON = {
 }
 
 
-@pytest.fixture(scope="module")
-def vocab() -> SmallVocab:
-    return SmallVocab()
-
-
-@pytest.fixture(scope="module")
-def compiler(vocab: SmallVocab) -> Compiler:
-    return Compiler(vocab)
-
-
 def write(matcher: Matcher, vocab: Vocab, text: str) -> None:
     for token in vocab.tokenize(text, add_special=False):
         matcher.accept(token)

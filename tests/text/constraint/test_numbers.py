@@ -21,11 +21,6 @@ def vocab() -> SmallVocab:
     return SmallVocab([*WORDS[1:], "0" * 16, "99", "999"])
 
 
-@pytest.fixture(scope="module")
-def compiler(vocab: SmallVocab) -> Compiler:
-    return Compiler(vocab)
-
-
 def stubborn(matcher: Follower, vocab: SmallVocab, loved: str, most: int = 200) -> str:
     """What is written by someone who takes the loved token wherever it may stand."""
     written = ""

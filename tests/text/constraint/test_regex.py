@@ -42,11 +42,6 @@ PATTERNS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def compiler() -> Compiler:
-    return Compiler(SmallVocab())
-
-
 def matches(pattern: str, text: str) -> bool:
     """By Python, of patterns in the engine's dialect, which it reads but for one escape."""
     plain = re.sub(r"\\x\{([0-9a-f]+)\}", lambda m: f"\\U{int(m[1], 16):08x}", pattern)

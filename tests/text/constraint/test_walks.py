@@ -19,16 +19,6 @@ from tests.text.constraint.vocabulary import SmallVocab, walk
 N_GENERATED = 300
 
 
-@pytest.fixture(scope="module")
-def vocab() -> SmallVocab:
-    return SmallVocab()
-
-
-@pytest.fixture(scope="module")
-def compiler(vocab: SmallVocab) -> Compiler:
-    return Compiler(vocab)
-
-
 def valid(text: str, schema: Any) -> bool:
     """Numbers are compared as they are written: a float of 0.07 is no multiple of 0.01."""
     exact = json.loads(json.dumps(schema), parse_float=Decimal)
