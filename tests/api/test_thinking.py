@@ -128,6 +128,14 @@ def test_a_budget_takes_the_place_of_a_share() -> None:
     assert asked.budget == 99
 
 
+def test_a_no_beside_an_effort_is_a_no_without_it() -> None:
+    asked = said(reasoning_effort="high", enable_thinking=False)
+    assert asked.variables == {"enable_thinking": False}
+    own = {"reasoning_effort": "high"}
+    asked = said(chat_template_kwargs=own, enable_thinking=False)
+    assert asked.variables == {"enable_thinking": False, **own}
+
+
 def test_who_does_not_think_needs_no_share() -> None:
     assert said(reasoning_effort="high", enable_thinking=False).share is None
 

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from mullama.text.fence import Fence
+from mullama.text.pieces import NO_THOUGHT
 from mullama.text.responses.reader import Stated
 from mullama.text.source import Reader, Source, Triggers
 from mullama.text.spans import Collector, Span, SpanKind
@@ -58,6 +59,8 @@ class Parser:
         head = format.head.rstrip()
         text = opened.partition(head)[2] if head and head in opened else opened
         text = text.removeprefix(format.head[len(head) :])
+        if wish := NO_THOUGHT.match(text):  # which is the prompt's, and no part of an answer
+            text = text[wish.end() :]
         self._n_opened = len(text)
         self._kind = self._readers(format, _schemas(tools), text)
         self._reader = self._kind.run()

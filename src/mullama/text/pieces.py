@@ -21,6 +21,8 @@ _TAG = rf"(?:{_SEVERAL}|<[^<>\s]+>|\[[^\[\]{{}}\"']+\]|{_RARE})"
 TAG = re.compile(_TAG)
 LAST_TAG = re.compile(_TAG + r"\s*\Z")
 FIRST_TAG = re.compile(r"\s*" + _TAG + r"\s*")
+# A mark with which a prompt asks for no thought: `<no_think>`.
+NO_THOUGHT = re.compile(rf"(?=\W*no[\W_]*(?:think|thought|reason))\s*{_TAG}\s*", re.IGNORECASE)
 _NOT_A_NAME = re.compile(r"start|begin|open|end|close|stop|[^a-z]+", re.IGNORECASE)
 
 

@@ -23,9 +23,9 @@ from typing import Any
 from mullama.errors import InvalidRequest
 from mullama.text import sandbox
 from mullama.text.adapt import adapted, filled
-from mullama.text.effort import names_in, spoken
+from mullama.text.effort import NONE, Known, known_in, spoken
 from mullama.text.messages import Message, flattened, normalized, plain, tool_list
-from mullama.text.probe import THINKING, probe
+from mullama.text.probe import THINKING, USER, probe
 from mullama.text.traits import Traits
 
 RESERVED = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"})
@@ -106,8 +106,6 @@ class ChatTemplate:
         try:
             given = plain(kwargs, "chat_template_kwargs")
             given["add_generation_prompt"] = add_generation_prompt
-            if "enable_thinking" in given:  # some templates have the shorter name
-                given.setdefault("thinking", given["enable_thinking"])
             write = self._continued if continue_final_message else self._print
             return self._spoken(write, messages, tool_list(tools or ()), given)
         except InvalidRequest:
@@ -138,9 +136,9 @@ class ChatTemplate:
         tools: list[dict[str, Any]],
         given: dict[str, Any],
     ) -> str:
-        """The prompt with an effort that the template takes."""
+        """The prompt with a switch or an effort that the template takes."""
         refusal: Exception | None = None
-        for variables in spoken(given, self._efforts):
+        for variables in spoken(given, self._known, lambda: self._silent):
             try:
                 return self._written(write, messages, tools, variables)
             except (InvalidRequest, sandbox.TemplateLimit):
@@ -178,9 +176,19 @@ class ChatTemplate:
             raise
 
     @cached_property
-    def _efforts(self) -> tuple[str, ...]:
-        """The names that it has for how much to think."""
-        return names_in(self.source)
+    def _known(self) -> Known:
+        """What it knows of whether and how much to think."""
+        return known_in(self.source)
+
+    @cached_property
+    def _silent(self) -> bool:
+        """Whether it asks for no thought where nothing is said."""
+        none = dict.fromkeys(self._known.names, NONE)
+        try:
+            plain, silent = (self._print([{**USER}], self.traits, (), said) for said in ({}, none))
+        except Exception:
+            return False
+        return plain == silent
 
     @cached_property
     def _other_names(self) -> frozenset[str]:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from mullama.text.pieces import (
     FIRST_TAG,
     LAST_TAG,
+    NO_THOUGHT,
     TAG,
     after_common,
     closing_of,
@@ -68,6 +69,8 @@ def prompted(openings: Sequence[str], message: str, plain: str, source: str) -> 
             return Reasoning(empty.group(1).strip(), empty.group(2))
     for text in added:
         last = LAST_TAG.search(text)
+        if last and NO_THOUGHT.match(last.group()):
+            continue
         if last and last.group().strip() not in plain and not last.group().startswith("</"):
             return Reasoning(last.group(), closing_of(last.group().strip(), source))
         if last and last.group().strip() not in plain and (opening := opening_of(last.group())):

@@ -86,7 +86,7 @@ def _variables(body: ChatBody, thinks: bool | None, effort: str | None) -> JsonO
     given = dict(body.chat_template_kwargs or {})
     if thinks is not None:
         given.setdefault("enable_thinking", thinks)
-    if effort not in (None, "none"):
+    if effort not in (None, "none") and thinks is not False:
         given.setdefault("reasoning_effort", effort)
     if isinstance(body.thinking, dict) and body.thinking.get("clear_thinking") is not None:
         given.setdefault("clear_thinking", body.thinking["clear_thinking"])
