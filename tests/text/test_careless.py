@@ -8,7 +8,7 @@ import pytest
 
 from mullama.text.channels import Parser
 from mullama.text.spans import Answer
-from mullama.text.syntax import Format, Reasoning
+from mullama.text.syntax import CallSyntax, Format, JsonCall, Reasoning, Slot
 from mullama.text.toolcalls import hermes, kimi
 from tests.text.chat_cases import parse
 
@@ -23,6 +23,12 @@ TOOLS = [
     for name in ("look", "a.b/c-d")
 ]
 PLAIN = Format(name="plain", reasoning=Reasoning(ended_by_call=True), calls=hermes.CALLS)
+BARE = Format(
+    name="bare",
+    calls=CallSyntax(
+        ('{"name": "', Slot.NAME, '", "arguments": ', Slot.ARGUMENTS, "}"), json=JsonCall()
+    ),
+)
 CALL = '{"name": "look", "arguments": {"city": "Bern"}}'
 BERN = ("look", {"city": "Bern"})
 
@@ -111,3 +117,62 @@ def test_a_thought_may_be_closed_twice() -> None:
     for between in ("", "\n", "\n\n"):
         answer = read(f"<think>Hm.</think>{between}</think>\n\nYes")
         assert (answer.reasoning, answer.content) == ("Hm.", "Yes")
+
+
+# ------------------------------------------------------------------------------ in a fence
+
+
+def in_fence(inside: str, language: str = "json") -> str:
+    return f"```{language}\n{inside}\n```"
+
+
+@pytest.mark.parametrize(
+    ("raw", "content"),
+    [
+        (in_fence(CALL), ""),
+        (in_fence(CALL, ""), ""),
+        (f"```{CALL}```", ""),
+        (f"Look:\n\n{in_fence(CALL)}\n\nSo.", "Look:\n\n\n\nSo."),
+        (f"{in_fence(CALL)}\n\nSo.", "So."),
+        (f"```json\n{CALL}", ""),
+        (f"```json\n{CALL}\n``", ""),
+        (f"```json\n{CALL}\nSo.\n```", "```json\n\nSo.\n```"),
+        (f"```json\n[{CALL}]\n```", "```json\n[]\n```"),
+        (f"{in_fence('x = 1', 'python')}\n{CALL}", "```python\nx = 1\n```"),
+        (f"{in_fence('x')}\n{in_fence(CALL)}{in_fence('y')}", f"{in_fence('x')}\n{in_fence('y')}"),
+        (f"````\n{in_fence('x')}\n````\n{CALL}", "````\n```json\nx\n```\n````"),
+    ],
+)  # fmt: skip
+def test_a_fence_goes_with_the_call_in_it(raw: str, content: str) -> None:
+    answer = read(raw, BARE)
+    assert [(call.name, json.loads(call.arguments)) for call in answer.calls] == [BERN]
+    assert answer.content.strip() == content
+
+
+def test_each_call_may_have_a_fence_or_all_of_them() -> None:
+    for raw in (f"{in_fence(CALL)}\n{in_fence(CALL)}", in_fence(f"{CALL}\n{CALL}")):
+        answer = read(raw, BARE)
+        assert [(call.name, json.loads(call.arguments)) for call in answer.calls] == [BERN, BERN]
+        assert not answer.content
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        in_fence(CALL.replace("look", "find")),
+        in_fence('{"a": 1}'),
+        "```json\n",
+        "```json\n{",
+        "````````",
+        "`" * 50,
+        in_fence("", "x" * 40) + "\n",
+    ],
+)
+def test_a_fence_without_a_call_is_content(raw: str) -> None:
+    assert read(raw, BARE) == Answer(content=raw)
+
+
+def test_a_call_between_marks_may_stand_in_a_fence_too() -> None:
+    answer = read(in_fence(f"<tool_call>\n{CALL}\n</tool_call>", "xml"))
+    assert [(call.name, json.loads(call.arguments)) for call in answer.calls] == [BERN]
+    assert not answer.content

@@ -4,8 +4,8 @@ Clients say `enable_thinking`, yes or no, or `reasoning_effort`, one of seven de
 know the one, the other or both, by several names. What a template does not know is said in what it
 does:
 
-- An effort that it refuses, as its model was not trained on it, is the nearest that it takes, of two
-  that are as near the greater.
+- An effort that it refuses, as its model was not trained on it, is the nearest that it takes; of
+  two that are as near, the greater.
 - To one that knows efforts only, a no is the least that it knows, and a yes is what it does by
   itself: a medium effort where that is none.
 - To one that knows the switch only, an effort is a yes, and `none` a no.

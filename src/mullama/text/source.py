@@ -179,9 +179,9 @@ class Source:
             index += 1
         return self.take(len(best))
 
-    def stands(self, text: str) -> Reader[bool]:
-        """Whether this text comes next; takes nothing."""
-        for index, expected in enumerate(text):
+    def stands(self, text: str, ahead: int = 0) -> Reader[bool]:
+        """Whether this text comes next, or so many places ahead; takes nothing."""
+        for index, expected in enumerate(text, ahead):
             if (yield from self.at(index)) != expected:
                 return False
         return True
