@@ -157,6 +157,8 @@ def test_also_in_formats_that_nobody_has_seen(model: Model) -> None:
     for budget in (0, 5):
         check_constraint(case, budget)
         check_words(case, budget)
+        if case.format.calls:
+            check_call(case, budget)
 
 
 def test_the_second_thought_of_an_answer_has_what_the_first_left() -> None:

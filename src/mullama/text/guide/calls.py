@@ -14,7 +14,7 @@ name has followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,10 +92,12 @@ class Calls:
     def triggers(self) -> Iterator[tuple[str, Part]]:
         """What tells a call in free text, and what must follow."""
         opening = self.syntax.opening
-        for start in _starts(self.syntax):
-            mark = _mark(self.syntax, opening, start)
+        marks = {start: _mark(self.syntax, opening, start) for start in _starts(self.syntax)}
+        for start, mark in marks.items():
             if mark:
-                yield mark, self._rest(start, opening.index(mark, start) + len(mark))
+                end = _end_of(mark, opening, start, marks.values())
+                text = opening[opening.index(mark, start) : end]
+                yield text, self._rest(start, end)
             elif start == 0 or start == len(self.syntax.begin):
                 yield from self._by_name(start)
 
@@ -175,3 +177,14 @@ def _mark(syntax: CallSyntax, opening: str, start: int) -> str:
     ended = opening.partition("{")[0] if syntax.json else opening
     mark = first_mark(ended[start:])
     return mark if mark[:1] in ("<", "[") and len(mark) > 3 else ""
+
+
+def _end_of(mark: str, opening: str, start: int, others: Iterable[str]) -> int:
+    """Where a mark in the opening ends, with so much behind it that it begins none of the others:
+    `<call name="` begins as `<calls>` does."""
+    begin = opening.index(mark, start)
+    end = begin + len(mark)
+    longer = [other for other in others if other != mark and other.startswith(mark)]
+    while end < len(opening) and any(other.startswith(opening[begin:end]) for other in longer):
+        end += 1
+    return end
