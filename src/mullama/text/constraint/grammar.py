@@ -236,17 +236,18 @@ class Writer:
         pieces = self.split(part.end)
         if all(isinstance(piece, str) for piece in pieces):
             return f"u{n}[lazy]: U{n}\nU{n}: ({body}) {quoted(part.end)}"
-        # No text runs into a special token; but a reader drops one line's end before the mark.
+        # No text runs into a special token.
         place = next(i for i, piece in enumerate(pieces) if not isinstance(piece, str))
         lead = "".join(piece for piece in pieces[:place] if isinstance(piece, str))
         rest = " ".join(map(_piece, pieces[place:]))
         if lead.strip():
             return f"u{n}: U{n} {rest}\nU{n}: ({body}) {quoted(lead)}"
-        if lead:
-            body += r" & ~/(?s:.*\n)/"
+        whole = body if part.low or part.patterns else f"({body}) & /(?s:.+)/"
+        if lead[:1] == "\n":  # which a reader drops, and a model may leave out
+            whole = f'({body}) "\\n" | ({whole}) & ~/(?s:.*\\n)/'
         if part.low or part.patterns:
-            return f"u{n}: U{n} {rest}\nU{n}: {body}"
-        return f"u{n}: (U{n} {rest} | {rest})\nU{n}: ({body}) & /(?s:.+)/"  # no lexeme is empty
+            return f"u{n}: U{n} {rest}\nU{n}: {whole}"
+        return f"u{n}: (U{n} {rest} | {rest})\nU{n}: {whole}"  # no lexeme is empty
 
     def _json(self, part: Json) -> str:
         lowered = self.lower(part)
