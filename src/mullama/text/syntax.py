@@ -81,6 +81,15 @@ class Arguments:
     integer: str = "number"
     cdata: bool = False
 
+    @property
+    def next(self) -> str:
+        """Where a value of TAGGED was not closed: what begins the next argument; "" if nothing
+        tells that from text."""
+        mark = first_mark(self.begin)
+        if self.style is not Style.TAGGED or not self.end.strip() or mark[:1] not in ("<", "["):
+            return ""
+        return "\n" + mark if self.end.startswith("\n") else mark
+
     def before(self, value: Any) -> str:
         """What stands between the key and this value."""
         if isinstance(value, str) or not self.key_end_json:

@@ -182,6 +182,8 @@ class Styled:
         mark, *others = self.marks(end)
         if not end.strip():
             wanted = (*wanted, _STRIPPED)
+        if self.syntax.next:
+            never = (*never, _beginning(self.syntax.next))
         return Bare(
             end,
             mark,
@@ -204,6 +206,12 @@ class Styled:
         except Inexact as error:
             self.cannot(path, str(error))
             return [{}]
+
+
+def _beginning(mark: str) -> str:
+    """A pattern of texts that have this mark; one that begins a line may begin the text, too."""
+    before = r"(?:.*\n)?" if mark[0] == "\n" else ".*"
+    return f"(?s:{before}{literal(mark.lstrip())}.*)"
 
 
 class Recursive(Styled):

@@ -80,8 +80,10 @@ class Tagged(Styled):
         others: dict[str, list[str]] = {}  # by the end of their key
         for value in values:
             bare = value if isinstance(value, str) else json_text(value)
-            if any(mark in bare for mark in marks) or (
-                isinstance(value, str) and syntax.key_end.endswith("\n") and bare[:1] == "\n"
+            if (
+                any(mark in bare for mark in marks)
+                or (syntax.next and syntax.next in f"\n{bare}")
+                or (isinstance(value, str) and syntax.key_end[-1:] == "\n" == bare[:1])
             ):
                 continue
             if explicit:

@@ -7,16 +7,17 @@ known when it is complete.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mullama.text.source import Reader, Source, Triggers
 from mullama.text.syntax import TYPE, Arguments, Style, first_mark
-from mullama.text.toolcalls import values
+from mullama.text.toolcalls import bare, values
+from mullama.text.toolcalls.bare import STRING, End, Ends, ends_of
 from mullama.text.toolcalls.kinds import ALL, Schema, item_schema, json_of, kinds, property_schema
 from mullama.text.toolcalls.values import Emit
 
 _DEEPEST = 64  # elements inside of elements
-_STRING = frozenset({"string"})
 _CDATA = "<![CDATA["
 
 
@@ -105,25 +106,33 @@ def _tagged(
     comma = ""
     # A value that no mark ends goes up to the next argument, or to what follows them all.
     marks = () if syntax.end.strip() else (first_mark(syntax.begin), first_mark(stop))
+    ends, names = ends_of(syntax, syntax.end, stop), _names(schema)
     while (yield from _next(source, syntax)):
         key = yield from _read_key(source, first_mark(syntax.key_end), comma, emit)
         if key is None:
             return False
         comma = ", "
+        names.discard(key)
         allowed = kinds(property_schema(schema, key, schema), schema)
         if syntax.key_end_json:
             text = yield from _either(source, syntax.key_end, syntax.key_end_json)
-            allowed = _STRING if text else allowed - _STRING or ALL
+            allowed = STRING if text else allowed - STRING or ALL
         else:
             yield from source.literal(syntax.key_end)
         if marks:
             found = yield from _up_to(source, Triggers(marks), allowed, emit)
         else:
-            found = yield from _text(source, syntax, syntax.end, allowed, emit)
+            found = yield from _text(source, syntax, syntax.end, allowed, emit, ends, names)
         if not found:
             return False
     emit("}")
     return True
+
+
+def _names(schema: Schema) -> set[str]:
+    """The arguments that a function is known to have."""
+    properties = schema.get("properties")
+    return {str(name) for name in properties} if isinstance(properties, Mapping) else set()
 
 
 def _up_to(source: Source, triggers: Triggers, allowed: frozenset[str], emit: Emit) -> Reader[bool]:
@@ -157,27 +166,25 @@ def _either(source: Source, text: str, other: str) -> Reader[bool]:
 
 
 def _text(
-    source: Source, syntax: Arguments, end: str, allowed: frozenset[str], emit: Emit
+    source: Source,
+    syntax: Arguments,
+    end: str,
+    allowed: frozenset[str],
+    emit: Emit,
+    ends: Ends | None = None,
+    names: Collection[str] = (),
 ) -> Reader[bool]:
-    """A bare value and what ends it."""
+    """A bare value and its `end`, or what else of `ends` ends it."""
     if syntax.key_end.endswith("\n") and (yield from source.at(0)) == "\n":
         source.take(1)
-    mark, drop = first_mark(end), "\n" if end.startswith("\n") else ""
+    ends = ends or ends_of(Arguments(), end, "")
     if syntax.cdata and (yield from source.stands(_CDATA)):
         source.take(len(_CDATA))
-        mark, drop, end = "]]>", "", "]]>" + end
-    if allowed == _STRING:
-        emit('"')
-        if not (yield from source.stream(mark, drop, lambda text: emit(values.escaped(text)))):
-            return False
-        emit('"')
-    else:
-        pieces: list[str] = []
-        if not (yield from source.stream(mark, drop, pieces.append)):
-            emit("".join(pieces))
-            return False
-        emit(json_of("".join(pieces), allowed))
-    return (yield from source.literal(end))
+        ends, end = Ends("]]>"), "]]>" + end
+    found = yield from bare.value(source, ends, names, allowed, emit)
+    if found is End.CLOSED:
+        return (yield from source.literal(end))
+    return found is End.FOLLOWED
 
 
 # ------------------------------------------------------------------------------- nested values
@@ -227,8 +234,8 @@ def _element(
     """What stands between an element's tags, and the closing one."""
     closing = syntax.end + key + syntax.key_end
     allowed = kinds(schema, root)
-    if allowed != ALL and allowed & _STRING:  # text, if it may be one, whatever is in it
-        return (yield from _text(source, syntax, closing, _STRING, emit))
+    if allowed != ALL and allowed & STRING:  # text, if it may be one, whatever is in it
+        return (yield from _text(source, syntax, closing, STRING, emit))
     if depth >= _DEEPEST or not (yield from _opens(source, syntax)):
         return (yield from _text(source, syntax, closing, allowed, emit))
     is_list = "array" in allowed and (

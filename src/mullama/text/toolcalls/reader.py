@@ -101,7 +101,8 @@ class CallReader:
         others = (self._prefix.lstrip(), syntax.between.lstrip())
         alike = any(other.startswith(piece) for other in others)
         self._end = first_mark(syntax.end) if alike else piece
-        self._stop = next((part for part in self._trailer if isinstance(part, str)), "")
+        stop = next((part for part in self._trailer if isinstance(part, str)), "")
+        self._stop = stop and stop + syntax.end
 
     def section(self, entrance: str) -> Reader[bool]:
         """Read calls, from the text of an entrance on; False, with nothing begun, if there is none.
@@ -180,10 +181,30 @@ class CallReader:
         for part in self._trailer:
             if part is Slot.NAME:
                 found = yield from self._source.mark(reading.name)
+            elif isinstance(part, str):
+                reading.literal += part
+                found = yield from self._closing(part)
             else:
                 found = yield from self._part(reading, part)
             if not found:
                 return False
+        return True
+
+    def _closing(self, text: str) -> Reader[bool]:
+        """Take literal text behind arguments; models leave out marks at either end of it."""
+        source, pieces = self._source, marks(text)
+        if pieces:
+            yield from source.space()
+        for later in (piece for piece in pieces[1:] if _is_mark(piece)):
+            if (yield from source.stands(later)):
+                pieces = pieces[pieces.index(later) :]
+                break
+        for number, piece in enumerate(pieces):
+            yield from source.space()
+            if not (yield from source.mark(piece)):
+                return number > 0 and not (yield from source.at(0))
+            if _is_mark(piece):
+                source.hold()  # what was taken is the call's
         return True
 
     def _begin(self, reading: Reading) -> None:
@@ -320,6 +341,11 @@ class CallReader:
         text: list[str] = []
         found = yield from values.string(self._source, self._dialect, text.append)
         return str(json.loads("".join(text))) if found else ""
+
+
+def _is_mark(piece: str) -> bool:
+    """Whether a piece of literal text is a whole mark, which no words are."""
+    return len(piece) > 3 and piece[0] in "<[" and piece[-1] in ">]"
 
 
 def _id(text: str) -> str:
