@@ -22,7 +22,7 @@ from jinja2.runtime import BlockReference, Context, LoopContext, Macro, Template
 from jinja2.sandbox import SandboxedEnvironment, SandboxedFormatter
 from jinja2.utils import Cycler, Joiner, Namespace
 
-from mullama.text.sandbox.filters import FILTERS, FUNCTIONS, TESTS, add, printf
+from mullama.text.sandbox.filters import FILTERS, FUNCTIONS, TESTS
 from mullama.text.sandbox.meter import (
     ITEMS,
     MAX_BITS,
@@ -37,6 +37,7 @@ from mullama.text.sandbox.meter import (
     text,
 )
 from mullama.text.sandbox.methods import METHODS
+from mullama.text.sandbox.operators import add, printf
 from mullama.text.sandbox.rewrite import MeterTransformer
 
 MAX_SOURCE = 128 * 1024  # characters

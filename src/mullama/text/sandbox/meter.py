@@ -23,6 +23,7 @@ from jinja2.utils import Namespace
 
 CHARS = 64
 ITEMS = 16
+MAX_WIDTH = 1000  # characters of padding or indentation
 MAX_BITS = 4096  # of an integer; longer ones make arithmetic slow
 
 VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))

@@ -9,11 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from mullama.text.sandbox.meter import CHARS, ITEMS, deep, flat, is_container, key
 
 Price = Callable[..., int]
+
+
+class Group(NamedTuple):
+    """What `groupby` makes of items that are alike: a pair, whose halves have names."""
+
+    grouper: Any
+    list: Any
+
+    def __repr__(self) -> str:
+        return tuple.__repr__(self)
 
 
 def price_of_search(text: str, *args: Any) -> int:
@@ -146,4 +156,5 @@ METHODS: dict[type, dict[str, Price]] = {
     dict: _DICT,
     tuple: dict.fromkeys(("index", "count"), _search_list),
     float: {"is_integer": _free},
+    Group: {"grouper": _free, "list": _free},  # which are no methods
 }
