@@ -190,7 +190,60 @@ def test_thoughts_and_content_beside_a_call_are_one_where_both_are_refused() -> 
     )
 
 
+def test_no_words_beside_a_call_are_null_where_an_empty_text_would_have_a_place() -> None:
+    source = EVERYTHING.replace("[{{ m.role }}]", "[{{ m.role }}]{% if m.content is not none %}:")
+    source = source.replace("|join('+') }}", "|join('+') }}{% endif %}", 1)
+    for content in (None, ""):
+        message = calls(call()) | {"content": content}
+        assert rendered(source, USER, message, result()) == (
+            '[user]:U[assistant]<c1 now {"a": 1}>[tool]:R'
+        )
+    message = calls(call(), content="C")
+    assert ":C<c1" in rendered(source, USER, message, result())
+
+
+# Puts the instructions beside the user's words if these come last.
+BESIDE = (
+    "{% if messages[0].role == 'system' %}{% set system = messages[0].content %}"
+    "{% set messages = messages[1:] %}{% endif %}"
+    "{% for m in messages %}[{{ m.role }}]"
+    "{% if loop.last and m.role == 'user' and system %}{{ system }}{{ '\n\n' }}{% endif %}"
+    "{{ m.content }}{% for c in m.tool_calls %}<{{ c.function.name }} "
+    "{{ c.function.arguments|tojson }}>{% endfor %}{% endfor %}"
+)
+
+
+def test_instructions_stay_where_they_were_when_others_speak_after_the_user() -> None:
+    system = {"role": "system", "content": "S"}
+    asked = "[user]U[assistant]A[user]S\n\nV"
+    assert rendered(BESIDE, system, USER, ANSWER, MORE) == asked
+    assert rendered(BESIDE, system, USER, ANSWER, MORE, calls(call()), result()) == (
+        asked + '[assistant]<now {"a": 1}>[tool]R'
+    )
+    assert rendered(BESIDE, system, USER, ANSWER) == "[user]S\n\nU[assistant]A"
+    assert rendered(BESIDE, USER, ANSWER) == "[user]U[assistant]A"
+    open_end = rendered(BESIDE, system, USER, ANSWER, continue_final_message=True)
+    assert open_end == "[user]S\n\nU[assistant]A"
+
+
 # ------------------------------------------------------------------------------------- tools
+
+
+def test_tools_are_a_message_where_a_template_takes_nothing_without_it() -> None:
+    source = (
+        "{% set at = 1 if messages[0].role == 'system' else 0 %}"
+        "{% if messages|length <= at or messages[at].role|upper != 'FUNCTIONS' %}"
+        "{{ raise_exception('Tell me of functions.') }}{% endif %}" + EVERYTHING
+    ).partition("{% if tools %}")[0]
+    system = {"role": "system", "content": "S"}
+    assert rendered(source, USER) == "[functions][][user]U"
+    assert rendered(source, system, USER, ANSWER, MORE) == (
+        "[system]S[functions][][user]U[assistant]A[user]V"
+    )
+    text = rendered(source, system, USER, tools=[TOOL])
+    assert text.startswith("[system]S[functions][\n    {")
+    assert '"name": "now"' in text
+    assert text.endswith("][user]U")
 
 
 def test_tools_that_a_template_drops_are_described_with_its_own_calls_as_an_example() -> None:

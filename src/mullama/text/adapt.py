@@ -47,13 +47,14 @@ def adapted(
         (traits.userless, _with_user),
         (traits.repeats, _merged),
         (traits.assistant_first, _user_first),
+        (traits.system_ahead, _system_to_last_user),
         (traits.turns, _as_one),
     ):
         if not has_trait:
             messages = step(messages)
     for message in messages:
         _finish(message, traits)
-    return messages
+    return _with_functions(messages, tools) if traits.functions else messages
 
 
 def filled(tool: dict[str, Any]) -> dict[str, Any]:
@@ -199,6 +200,18 @@ def _system_as_user(messages: list[Message]) -> list[Message]:
     return kept
 
 
+def _system_to_last_user(messages: list[Message]) -> list[Message]:
+    """Instructions in front of the user's last words, where somebody has spoken since: where nobody
+    has, it is there that the template puts them."""
+    n = _n_system(messages)
+    users = [message for message in messages if message["role"] == "user"]
+    if not n or not users or messages[-1] is users[-1]:
+        return messages
+    texts = "\n\n".join(flattened(message["content"]) for message in messages[:n])
+    users[-1]["content"] = _joined(texts, users[-1]["content"], "\n\n")
+    return messages[n:]
+
+
 def _merged(messages: list[Message]) -> list[Message]:
     """Messages of one role in a row as one. Calls end a message: what follows them is another."""
     made: list[Message] = []
@@ -239,6 +252,14 @@ def _as_one(messages: list[Message]) -> list[Message]:
         for message in _calls_as_text(messages)
     )
     return [{"role": "user", "content": "\n\n".join(spoken)}]
+
+
+def _with_functions(messages: list[Message], tools: Sequence[dict[str, Any]]) -> list[Message]:
+    """The tools as a message, behind the instructions."""
+    listed = [tool.get("function", tool) for tool in tools]
+    content = json.dumps(listed, ensure_ascii=False, indent=4)
+    n = int(messages[0]["role"] in _SYSTEM)
+    return [*messages[:n], {"role": "functions", "content": content}, *messages[n:]]
 
 
 def _n_system(messages: list[Message]) -> int:

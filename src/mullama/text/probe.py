@@ -48,6 +48,7 @@ _LONG_ID = "call_0123456789abcdefABCDEF"
 _NEAR = 200  # characters around a mark that are looked at for markers
 _LONGEST = 100_000  # characters of a prompt that is looked at; known ones have 5,000
 
+_FUNCTIONS = re.compile(r"""(['"])functions\1""", re.IGNORECASE)
 _MARK = re.compile(r"@\w+@")
 # How a mark looks where content, parts or arguments were written as Python or JSON write them.
 _QUOTED = re.compile(r"""(?P<quote>['"])@\w+@(?P=quote)""")
@@ -60,6 +61,8 @@ _OPEN_THOUGHT = re.compile(r"[<\[](?!/)[^<>\[\]\s]*(?:think|thought)[^<>\[\]\s]*
 def probe(render: Render, source: str) -> Traits:
     """The traits of the template with this source. Raises TemplateLimit, as any rendering would."""
     prober = _Prober(render)
+    if _FUNCTIONS.search(source):
+        prober.ask_functions()
     prober.ask_content()
     prober.ask_roles(names_developer="developer" in source)
     prober.ask_tools()
@@ -76,6 +79,10 @@ class _Prober:
     def __init__(self, render: Render) -> None:
         self._render = render
         self.traits = Traits(parts=frozenset(), tools=False)
+
+    def ask_functions(self) -> None:
+        """Whether tools are a message."""
+        self._ask([USER], [{"functions": False}, {"functions": True}, {"functions": False}])
 
     def ask_content(self) -> None:
         """In which form each role's content is printed."""
@@ -101,6 +108,8 @@ class _Prober:
         said = [USER, ANSWER, _said("user", 2)]
         self._ask(said, [*_either("turns"), {"turns": True}])
         self._ask([SYSTEM, USER], _either("system"))
+        if self.traits.system:
+            self._ask([SYSTEM, USER, ANSWER], [*_either("system_ahead"), {"system_ahead": True}])
         late = [SYSTEM, _said("system", 2), USER, ANSWER, _said("system", 3), _said("user", 2)]
         self._ask(late, _either("systems"))
         # Many templates print any role that they are given; few know this one.
@@ -131,6 +140,8 @@ class _Prober:
             tools=[_TOOL],
             wrong=[_ESCAPED],
         )
+        if self.traits.no_content == "":
+            self._ask_null()
         beside = _calling(1, content="@beside@")
         self._ask(beside, _either("calls_beside"), tools=[_TOOL], marks=["@value@"])
         self._ask(_calling(2), _either("several_calls"), tools=[_TOOL])
@@ -145,6 +156,17 @@ class _Prober:
             tools=[_TOOL],
             wrong=[_PART],
         )
+
+    def _ask_null(self) -> None:
+        """Whether null, which clients send beside calls, says more plainly that there are no words
+        than an empty text: that may have a place, and marks around it."""
+        before, conversation = self.traits, _calling(1)
+        empty = self._try(conversation, [_TOOL], {})
+        self.traits = replace(before, no_content=None)
+        null = self._try(conversation, [_TOOL], {})
+        marks = _MARK.findall(json.dumps(conversation))
+        if not empty or not null or len(null) >= len(empty) or any(m not in null for m in marks):
+            self.traits = before
 
     def ask_reasoning(self, more: Sequence[str]) -> None:
         """Where earlier thoughts are looked for. Some are printed beside calls only."""

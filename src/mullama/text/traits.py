@@ -14,11 +14,13 @@ class Traits:
 
     `no_tools`: it runs with `tools` set to None; others must find it undefined.
     `text`, `parts`: the roles whose content it prints when given as a string, as a list of parts.
-    `system`: it prints a system message at the beginning; `systems`: several, anywhere.
+    `system`: it prints a system message at the beginning; `systems`: several, anywhere;
+    `system_ahead`: also where it was not the user who spoke last.
     `developer`: it knows that role. `repeats`: a role may speak twice in a row.
     `assistant_first`: the assistant may begin. `userless`: no user need speak at all.
     `silence`: a message may be empty. `turns`: it prints every message, not just one.
-    `tools`: it prints tools; `bare_tools`: also those without description and parameters.
+    `tools`: it prints tools; `bare_tools`: also those without description and parameters;
+    `functions`: they are a message of that role, without which it takes nothing.
     `arguments`: a call's arguments are printed right when given as an "object", or as "text"; "" if
     calls are not printed at all. `no_content`: what content must be where there is none, for the
     call to be printed: "", null or white space. `calls_beside`: a call is printed beside content
@@ -36,6 +38,7 @@ class Traits:
     parts: frozenset[str] = ROLES
     system: bool = True
     systems: bool = True
+    system_ahead: bool = True
     developer: bool = True
     repeats: bool = True
     assistant_first: bool = True
@@ -44,6 +47,7 @@ class Traits:
     turns: bool = True
     tools: bool = True
     bare_tools: bool = True
+    functions: bool = False
     arguments: str = "object"
     no_content: str | None = ""
     calls_beside: bool = True
