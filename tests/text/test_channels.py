@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -261,6 +262,28 @@ def test_functionary_addresses_each_part(text: str, content: str, names: list[st
     answer = read(text, functionary.FORMAT, opened=">>>")
     assert answer.content == content
     assert [call.name for call in answer.calls] == names
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "names"),
+    [
+        ("all\n<|content|>Hello <|you|>", "Hello <|you|>", []),
+        ('get\n<|content|>{"a": 1}', "", ["get"]),
+        ('get\n<|content|>{"a": 1}<|stop|>', "", ["get"]),
+        (
+            "all\n<|content|>Look.\n<|from|>assistant\n<|recipient|>get_time\n<|content|>{}"
+            '\n<|from|>assistant\n<|recipient|>get\n<|content|>{"a": 1}',
+            "Look.",
+            ["get_time", "get"],
+        ),
+        ("nobody\n<|content|>{}", "<|recipient|>nobody\n<|content|>{}", []),
+    ],
+)
+def test_functionary_2_addresses_each_part_too(text: str, content: str, names: list[str]) -> None:
+    format = replace(functionary.FORMAT_2, head="<|from|>assistant\n")
+    answer = read(text, format, opened="<|from|>assistant\n<|recipient|>")
+    assert (answer.content.strip(), [call.name for call in answer.calls]) == (content, names)
+    assert all(call.complete for call in answer.calls)
 
 
 HARMONY_CALL = '<|channel|>commentary to=functions.get <|constrain|>json<|message|>{"a": 1}'

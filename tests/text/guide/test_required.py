@@ -9,7 +9,8 @@ import pytest
 
 from mullama.text.constraint import Compiler
 from mullama.text.guide import Wanted, guide, tools_of
-from mullama.text.syntax import Format
+from mullama.text.syntax import Format, Reasoning
+from mullama.text.toolcalls import functionary
 from tests.text.chat_cases import TEMPLATES, format_of
 from tests.text.guide.tools import TOOLS, check, closing
 from tests.text.guide.walks import MarkedVocab, read, text_of, walk
@@ -55,3 +56,9 @@ def test_also_in_formats_that_nobody_has_seen(model: object, special: bool) -> N
     if format.calls is None:
         pytest.skip("calls of this form are not read")
     _check_walks(format, special=special, n=3)
+
+
+@pytest.mark.parametrize("special", [True, False], ids=["tokens", "text"])
+def test_also_where_each_part_is_addressed(special: bool) -> None:
+    format = replace(functionary.FORMAT_2, head="<|from|>assistant\n", reasoning=Reasoning())
+    _check_walks(format, special=special)

@@ -18,6 +18,7 @@ from mullama.text.toolcalls import (
 _TOLD_BY: tuple[tuple[tuple[str, ...], Format], ...] = (
     (("<|start|>", "<|channel|>", "<|message|>"), harmony.FORMAT),
     ((">>>all",), functionary.FORMAT),
+    (("<|from|>", "<|recipient|>", "<|content|>"), functionary.FORMAT_2),
     (("<|tool_call_argument_begin|>",), kimi.FORMAT),
     (("<|tool_list_start|>",), lfm2.FORMAT),
     (("<|tool_call|> followed by a",), granite.FORMAT),

@@ -1,10 +1,12 @@
-"""Functionary 3.2: every part of an answer is addressed, to `all` or to a function.
+"""Functionary: every part of an answer is addressed, to `all` or to a function.
 
-    >>>all
-    Let me look.>>>get_time
-    {"city": "Paris"}
+    >>>all                                      <|recipient|>all
+    Let me look.>>>get_time                     <|content|>Let me look.
+    {"city": "Paris"}                           <|from|>assistant
+                                                <|recipient|>get_time
+                                                <|content|>{"city": "Paris"}
 
-The prompt ends with the first `>>>`.
+3.2 on the left, 2 on the right. The prompt ends with the first `>>>` or `<|recipient|>`.
 """
 
 from mullama.text.syntax import CallSyntax, Format, Slot
@@ -13,4 +15,13 @@ FORMAT = Format(
     name="functionary",
     content_begin=">>>all\n",
     calls=CallSyntax(call=(">>>", Slot.NAME, "\n", Slot.ARGUMENTS)),
+)
+FORMAT_2 = Format(
+    name="functionary-2",
+    content_begin="<|recipient|>all\n<|content|>",
+    dropped=("<|from|>assistant", "<|stop|>"),
+    calls=CallSyntax(
+        call=("<|recipient|>", Slot.NAME, "\n<|content|>", Slot.ARGUMENTS),
+        between="\n<|from|>assistant\n",
+    ),
 )
