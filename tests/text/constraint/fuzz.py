@@ -130,11 +130,11 @@ def _keywords(
             "prefixItems": st.lists(below, min_size=1, max_size=3),
             "unevaluatedItems": one,
             "unevaluatedProperties": one,
-            "dependentRequired": required,
-            "dependentSchemas": by_name,
             "minContains": _sizes,
             "maxContains": _sizes,
         }
+    if not old and not exact:  # named properties are written in order, before others
+        table |= {"dependentRequired": required, "dependentSchemas": by_name}
     return table
 
 

@@ -72,6 +72,14 @@ def test_what_is_valid_can_be_written(schema: Any, value: Any) -> None:
     check_value(schema, value)
 
 
+@pytest.mark.parametrize("nothing", [[], True])
+def test_a_dependency_that_demands_nothing_names_nothing(nothing: Any) -> None:
+    keyword = "dependentSchemas" if nothing is True else "dependentRequired"
+    found = compiled({keyword: {"b": nothing}})
+    assert found
+    assert accepts(found.matcher(), VOCAB, '{"a": null, "b": null}')
+
+
 @pytest.mark.parametrize(
     "schema",
     [

@@ -202,6 +202,8 @@ def _dependencies(keyword: str) -> Handler:
 
     def handle(walk: Walk, node: dict[str, Any], made: Made, place: Place) -> None:
         for name, needed in mapping(node[keyword]).items():
+            if needed == [] or needed is True:  # it demands nothing
+                continue
             if isinstance(needed, list):
                 then: Schema = {"type": "object", "required": [name, *strings(needed)]}
             else:
