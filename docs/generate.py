@@ -59,8 +59,8 @@ def config_page() -> str:
         "# Configuration",
         NOTE,
         "An option is a flag of the command line, or else an environment variable, or else its "
-        "default. The short flags are `-h` (host), `-p` (port), `-ngl` (GPU layers) and `-m` "
-        "(model). On or off: `--mmap` or `--no-mmap`, `MULLAMA_MMAP=1` or `0`.",
+        "default. Short flags stand beside the long ones, and `-m` is a model. On or off: `--mmap` "
+        "or `--no-mmap`, `MULLAMA_MMAP=1` or `0`.",
     ]
     for title, kind in (("Server", ServerOptions), ("Models", ModelOptions)):
         parts += [f"## {title}", options_table(kind)]

@@ -8,6 +8,7 @@ Precedence: flag, then environment, then default.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -18,9 +19,20 @@ CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq
 _PLAIN_TYPES = CACHE_TYPES[:3]
 
 
-def option(default: Any, help: str, *, flag: str | None = None, short: tuple[str, ...] = ()) -> Any:
-    """A dataclass field that is also a CLI flag and an environment variable."""
-    return field(default=default, metadata={"help": help, "flag": flag, "short": short})
+def option(
+    default: Any,
+    help: str,
+    *,
+    flag: str | None = None,
+    short: tuple[str, ...] = (),
+    repeats: bool = False,
+) -> Any:
+    """A dataclass field that is also a CLI flag and an environment variable.
+
+    A text that `repeats` may be given several times, which is the same as with commas in between.
+    """
+    metadata = {"help": help, "flag": flag, "short": short, "repeats": repeats}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +87,32 @@ class ModelOptions:
     )
     mmap: bool = option(True, "Map the model file into memory instead of reading it.")
     mlock: bool = option(False, "Keep the model's pages in memory.")
+    device: str = option(
+        "",
+        "Devices to put layers on, such as CUDA0,CUDA1, or none; else those that llama.cpp finds. "
+        "mullama devices lists them.",
+        short=("-dev",),
+    )
     main_gpu: int = option(0, "The GPU to use when the model is not split.")
     split_mode: str = option("layer", "How to split over several GPUs: none, layer or row.")
     tensor_split: str = option("", "Shares of the model for each GPU, such as 3,1.")
+    override_tensor: str = option(
+        "",
+        "Where tensors are kept whose names match a regular expression, such as ffn_up=CPU or "
+        "blk.0=CUDA0,exps=CPU; the first match counts. mullama devices lists the names.",
+        short=("-ot",),
+        repeats=True,
+    )
+    cpu_moe: bool = option(False, "Keep the weights of all experts on the CPU.", short=("-cmoe",))
+    n_cpu_moe: int = option(
+        0, "Keep the weights of the first N layers' experts on the CPU.", short=("-ncmoe",)
+    )
+    kv_offload: bool = option(
+        True, "Keep each layer's KV cache where the layer is.", short=("-kvo/-nkvo",)
+    )
+    op_offload: bool = option(
+        True, "Compute large batches on a GPU also where the weights are on the CPU."
+    )
     chat_template: str | tuple[str, ...] = option(
         "", "Chat template instead of the model's own: Jinja text, or @ and a file's path."
     )
@@ -92,7 +127,7 @@ class ModelOptions:
         _at_least(self, 0, "context_size", "threads", "threads_batch")
         _at_least(self, 1, "parallel", "queue_size", "batch_size", "ubatch_size", "target_gap_ms")
         _at_least(self, -1, "gpu_layers")
-        _at_least(self, 0, "max_wait")
+        _at_least(self, 0, "max_wait", "n_cpu_moe")
         _at_least(
             self,
             1,
@@ -121,6 +156,8 @@ class ModelOptions:
                 param="cache_type_v",
             )
         shares(self.tensor_split)
+        devices(self.device)
+        overrides(self.override_tensor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +222,55 @@ def shares(text: str) -> list[float]:
             f"tensor_split is {text!r}; it must be numbers separated by commas, such as 3,1.",
             param="tensor_split",
         ) from None
+
+
+def devices(text: str) -> tuple[str, ...] | None:
+    """device as names: `CUDA0,CUDA1`. () for `none`, None for no text. Raises InvalidRequest."""
+    if not text.strip():
+        return None
+    names = [name.strip() for name in text.split(",")]
+    folded = {name.lower() for name in names}  # as ggml compares them
+    if folded == {"none"}:
+        return ()
+    if "" in folded or "none" in folded or len(folded) < len(names):
+        raise InvalidRequest(
+            f"device is {text!r}; it must be names separated by commas, each once, or none alone.",
+            param="device",
+        )
+    return tuple(names)
+
+
+def overrides(text: str) -> tuple[tuple[str, str], ...]:
+    """override_tensor as patterns and buffer types: `exps=CPU`. Raises InvalidRequest.
+
+    llama.cpp's regular expressions are ECMAScript's. What Python, too, takes for none is refused
+    here, as are groups that only Python knows; llama.cpp refuses the rest when it loads.
+    """
+    pairs = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        pattern, _, buffer_type = part.rpartition("=")
+        if not (pattern and buffer_type):
+            raise InvalidRequest(
+                f"override_tensor has {part!r}; it must be patterns and buffer types separated by "
+                "commas, such as ffn_up=CPU. A pattern can have no comma.",
+                param="override_tensor",
+            )
+        pairs.append((_pattern(pattern), buffer_type))
+    return tuple(pairs)
+
+
+def _pattern(text: str) -> str:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(text)
+        if group := re.search(r"\(\?[^:=!]", text):
+            raise re.error(f"ECMAScript's have no {group[0]}")
+    except re.error as error:
+        raise InvalidRequest(
+            f"override_tensor has the pattern {text!r}, which is no regular expression: {error}.",
+            param="override_tensor",
+        ) from None
+    return text
 
 
 def flag(item: Field[Any]) -> str:

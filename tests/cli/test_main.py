@@ -19,7 +19,15 @@ HEAVY = ["fastapi", "pydantic", "uvicorn", "llama_cpp", "numpy", "jinja2", "rich
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["--version"], ["serve", "--help"], ["api", "--help"], ["run", "--help"]]
+    "args",
+    [
+        ["--help"],
+        ["--version"],
+        ["serve", "--help"],
+        ["api", "--help"],
+        ["run", "--help"],
+        ["devices", "--help"],
+    ],
 )
 def test_help_imports_nothing_heavy(args: list[str]) -> None:
     code = f"""

@@ -55,6 +55,29 @@ def test_a_switch_has_two_flags() -> None:
     assert parsed("--no-mmap", "--mlock") == repr(expected)
 
 
+def test_placement_has_the_flags_of_llama_server() -> None:
+    expected = ModelOptions(
+        device="CUDA0,CUDA1",
+        override_tensor=r"blk\.0=CPU,exps=CPU",
+        cpu_moe=True,
+        n_cpu_moe=3,
+        kv_offload=False,
+        op_offload=False,
+    )
+    short = ("-dev", "CUDA0,CUDA1", "-ot", r"blk\.0=CPU,exps=CPU", "-cmoe", "-ncmoe", "3", "-nkvo")
+    assert parsed(*short, "--no-op-offload") == repr((ServerOptions(), expected))
+    long = ("--device", "CUDA0,CUDA1", "--override-tensor", r"blk\.0=CPU,exps=CPU", "--cpu-moe")
+    more = ("--n-cpu-moe", "3", "--no-kv-offload", "--no-op-offload")
+    assert parsed(*long, *more) == repr((ServerOptions(), expected))
+
+
+def test_overrides_may_be_given_one_by_one() -> None:
+    """The last flag alone would win."""
+    expected = ModelOptions(override_tensor="a=CPU,b=CPU")
+    assert parsed("-ot", "a=CPU", "-ot=b=CPU") == repr((ServerOptions(), expected))
+    assert parsed(MULLAMA_OVERRIDE_TENSOR="a=CPU,b=CPU") == repr((ServerOptions(), expected))
+
+
 def test_a_flag_wins_over_the_environment() -> None:
     assert parsed(MULLAMA_PORT="1", MULLAMA_MMAP="off") == repr(
         (ServerOptions(port=1), ModelOptions(mmap=False))
@@ -140,6 +163,16 @@ def test_the_default_name_of_a_file_without_suffix_is_its_name() -> None:
         (["--cache-type-v", "q8_0", "--flash-attn", "off"], "needs flash attention"),
         (["--tensor-split", "3,one"], "such as 3,1"),
         (["--queue-size", "0"], "the least is 1"),
+        (["--device", "CUDA0,"], "device is 'CUDA0,'; it must be names separated by commas"),
+        (["--device", "CUDA0,none"], "or none alone"),
+        (["--device", "CUDA0,cuda0"], "each once"),
+        (["--override-tensor", "exps"], "override_tensor has 'exps'; it must be patterns and"),
+        (["--override-tensor", "exps="], "override_tensor has 'exps='"),
+        (["--override-tensor", "=CPU"], "override_tensor has '=CPU'"),
+        (["--override-tensor", "a{1,2}=CPU"], "A pattern can have no comma"),
+        (["--override-tensor", "(a=CPU"], "the pattern '(a', which is no regular expression"),
+        (["--override-tensor", "(?i)a=CPU"], "ECMAScript's have no (?i"),
+        (["--n-cpu-moe", "-1"], "the least is 0"),
     ],
 )
 def test_what_no_model_could_be_loaded_with_is_refused_at_the_start(

@@ -44,6 +44,12 @@ def test_a_prompt_may_be_piped_in_with_a_task_behind_it(tiny_model: Path) -> Non
     assert "Paris" in both.stdout
 
 
+def test_a_model_kept_on_the_cpu_by_every_means_answers_the_same(tiny_model: Path) -> None:
+    flags = ("--device", "none", "-ot", ".*=CPU", "-nkvo", "--no-op-offload", "--no-mmap")
+    done = run(str(tiny_model), FRANCE, "--temperature", "0", *flags)
+    assert (done.stdout, done.stderr) == ("The capital of France is Paris.\n", "")
+
+
 def test_the_system_prompt_is_obeyed(tiny_model: Path) -> None:
     system = "Your name is Zorblax."
     done = run(str(tiny_model), "What is your name?", "-s", system, "--temperature", "0")
@@ -74,6 +80,8 @@ def test_stop_and_max_tokens_end_an_answer(tiny_model: Path) -> None:
         (["--stop", ""], 2, "stop holds an empty string"),
         (["--raw", "--system", "x"], 2, "--system needs a model with a chat template"),
         (["--tensor-split", "x"], 2, "numbers separated by commas"),
+        (["--device", "CUDA99"], 1, "There is no device 'CUDA99' to put layers on. There are"),
+        (["-ot", ".*=VRAM"], 1, "There is no buffer type 'VRAM' for the tensors of '.*'. There"),
         (["too", "many"], 2, "unexpected extra arguments (too many)"),
     ],
 )

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,8 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 
 @asynccontextmanager
-async def serving(**models: Path) -> AsyncIterator[Host]:
-    host = Host(models, OPTIONS, ServerOptions())
+async def serving(options: ModelOptions = OPTIONS, /, **models: Path) -> AsyncIterator[Host]:
+    host = Host(models, options, ServerOptions())
     await host.start()
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -196,6 +197,20 @@ async def test_the_reason_of_a_failed_load_reaches_the_request(tmp_path: Path) -
         with pytest.raises(ModelError, match="unknown model architecture: 'foo'"):
             await text_of(host.generate(None, ask("hi")))
         assert host.model(None).state is ModelState.FAILED
+
+
+async def test_a_worker_puts_its_model_where_it_is_told(tiny_model: Path) -> None:
+    options = replace(
+        OPTIONS, device="none", override_tensor=".*=CPU", kv_offload=False, op_offload=False
+    )
+    async with serving(options, tiny=tiny_model) as host:
+        assert await text_of(host.generate("tiny", ask("Once upon a time")))
+
+
+async def test_a_device_that_is_not_there_reaches_the_request(tiny_model: Path) -> None:
+    async with serving(replace(OPTIONS, device="CUDA99"), tiny=tiny_model) as host:
+        with pytest.raises(ModelError, match="There is no device 'CUDA99'"):
+            await text_of(host.generate("tiny", ask("Once upon a time")))
 
 
 async def test_a_crash_is_explained_by_the_last_line(

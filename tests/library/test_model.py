@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mullama import Context, InvalidRequest, Model, ModelError, NotFound
+from mullama import Context, InvalidRequest, Model, ModelError, NotFound, devices
 
 
 def test_a_model_says_what_it_is(model: Model) -> None:
@@ -21,6 +23,41 @@ def test_a_model_says_what_it_is(model: Model) -> None:
     assert model.token_bos == 0
     assert model.token_eos == 2
     assert model.metadata()["general.architecture"] == "llama"
+
+
+def test_a_model_goes_where_it_is_put(tiny_model: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level(logging.DEBUG, "mullama.llama"),
+        Model.load(tiny_model, device="none", override_tensor=r"blk\.0\.ffn_up=CPU") as model,
+    ):
+        assert "tensor blk.0.ffn_up.weight (" in caplog.text
+        with Context(model, n_ctx=256, kv_offload=False, op_offload=False) as context:
+            assert context.generate("Once upon a time", max_tokens=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"device": "CUDA99"}, "device"),
+        ({"device": ","}, "device"),
+        ({"device": 0}, "device"),
+        ({"override_tensor": "a=VRAM"}, "override_tensor"),
+        ({"override_tensor": "["}, "override_tensor"),
+        ({"n_cpu_moe": -1}, "n_cpu_moe"),
+        ({"split_mode": "diagonal"}, "split_mode"),
+        ({"tensor_split": [-1.0]}, "tensor_split"),
+    ],
+)
+def test_a_place_that_is_not_there_is_refused_by_name(
+    tiny_model: Path, options: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        Model.load(tiny_model, **options)
+    assert caught.value.param == param
+
+
+def test_the_devices_are_those_that_models_can_be_put_on() -> None:
+    assert "CPU" in [device.name for device in devices()]
 
 
 def test_tokens_are_text_again(model: Model) -> None:

@@ -119,23 +119,6 @@ def test_a_file_that_vanished_after_it_was_read_is_a_model_error(tmp_path: Path)
         LlamaModel.load(info)
 
 
-@pytest.mark.parametrize(
-    ("options", "param"),
-    [
-        ({"split_mode": "diagonal"}, "split_mode"),
-        ({"tensor_split": [1.0] * 1000}, "tensor_split"),
-        ({"tensor_split": [-1.0]}, "tensor_split"),
-        ({"tensor_split": [float("nan")]}, "tensor_split"),
-    ],
-)
-def test_options_out_of_range_are_named(
-    random_file: Path, options: dict[str, Any], param: str
-) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        LlamaModel.load(read_info(random_file), **options)
-    assert caught.value.param == param
-
-
 # ------------------------------------------------------------------------------------------ its end
 
 

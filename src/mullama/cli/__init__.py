@@ -1,4 +1,4 @@
-"""The command line: `mullama serve`, `mullama api`, `mullama run`.
+"""The command line: `mullama serve`, `mullama api`, `mullama run`, `mullama devices`.
 
 One file a command. A command imports what is heavy when it runs, so that `--help` is instant.
 An error is one line on stderr; what it was in detail shows with `--log-level debug`.
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from mullama import __version__
+from mullama.cli.devices import devices
 from mullama.cli.exits import FAILED, INTERRUPTED
 from mullama.cli.run import run
 from mullama.cli.serve import api, serve
@@ -25,7 +26,7 @@ def mullama() -> None:
     """Serves GGUF language models on your own machine."""
 
 
-for command in (serve, api, run):
+for command in (serve, api, run, devices):
     mullama.add_command(command)
 
 

@@ -40,17 +40,22 @@ def config_options(*kinds: type[Any]) -> Callable[[Command], Command]:
 def _click_option(item: Field[Any]) -> Callable[[Command], Command]:
     name = flag(item)
     is_switch = isinstance(item.default, bool)
+    repeated: dict[str, Any] = {"multiple": True, "default": (), "callback": _joined}
     return click.option(
-        *item.metadata["short"],
         f"{name}/{name.replace('--', '--no-', 1)}" if is_switch else name,
+        *item.metadata["short"],
         item.name,
-        default=item.default,
+        **repeated if item.metadata["repeats"] else {"default": item.default},
         show_default=True,
         type=type(item.default),
         envvar=variable(item),
         show_envvar=True,
         help=item.metadata["help"],
     )
+
+
+def _joined(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> str:
+    return ",".join(texts)
 
 
 def _make(kind: type[Any], given: dict[str, Any]) -> Any:

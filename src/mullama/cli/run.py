@@ -155,6 +155,10 @@ def _load(
         main_gpu=options.main_gpu,
         split_mode=options.split_mode,
         tensor_split=shares(options.tensor_split),
+        device=options.device,
+        override_tensor=options.override_tensor,
+        cpu_moe=options.cpu_moe,
+        n_cpu_moe=options.n_cpu_moe,
         chat_template=options.chat_template,
         progress=lambda done: progress.update(f"loading {path.name} {done:.0%}"),
     )

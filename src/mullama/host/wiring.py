@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mullama.config import ModelOptions, n_bytes, shares
+from mullama.config import ModelOptions, devices, n_bytes, overrides, shares
 from mullama.engine.disk import DiskStore, Fingerprint
 from mullama.engine.options import EngineOptions
 from mullama.engine.tiers import TierOptions
@@ -16,6 +16,7 @@ from mullama.llama import system
 from mullama.llama.context import ContextOptions, memory_kind
 from mullama.llama.embedder import LlamaEmbedder
 from mullama.llama.model import LlamaModel
+from mullama.llama.placement import Placement
 from mullama.llama.runner import LlamaRunner
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
@@ -23,7 +24,7 @@ from mullama.models.identity import identity
 from mullama.models.templates import with_template
 from mullama.types import Event, ModelKind
 
-__all__ = ["RunningModel", "chat_template", "load", "run"]
+__all__ = ["RunningModel", "chat_template", "load", "placement", "run"]
 
 Emit = Callable[[list[Event]], None]
 Crashed = Callable[[BaseException], None]
@@ -43,12 +44,9 @@ def load(
     """
     model = LlamaModel.load(
         with_template(read_info(path), options.chat_template),
-        n_gpu_layers=options.gpu_layers,
         use_mmap=options.mmap,
         use_mlock=options.mlock,
-        main_gpu=options.main_gpu,
-        split_mode=options.split_mode,
-        tensor_split=shares(options.tensor_split),
+        placement=placement(options),
         progress=progress,
     )
     try:
@@ -77,6 +75,20 @@ def run(
         open_disk(model, options),
     )
     return RunningModel(parts, engine_options(options), emit=emit, crashed=crashed)
+
+
+def placement(options: ModelOptions) -> Placement:
+    """What of the options says where the model's weights lie."""
+    return Placement(
+        n_gpu_layers=options.gpu_layers,
+        main_gpu=options.main_gpu,
+        split_mode=options.split_mode,
+        tensor_split=shares(options.tensor_split),
+        devices=devices(options.device),
+        overrides=overrides(options.override_tensor),
+        cpu_moe=options.cpu_moe,
+        n_cpu_moe=options.n_cpu_moe,
+    )
 
 
 def engine_options(options: ModelOptions) -> EngineOptions:
@@ -145,6 +157,8 @@ def open_runner(model: LlamaModel, options: ModelOptions) -> OwnedRunner | None:
             flash_attn=options.flash_attn,
             type_k=options.cache_type_k,
             type_v=options.cache_type_v,
+            kv_offload=options.kv_offload,
+            op_offload=options.op_offload,
         ),
     )
 
@@ -156,4 +170,6 @@ def open_embedder(model: LlamaModel, options: ModelOptions) -> OwnedEmbedder:
         n_ctx=sizing.embedding_size(model.info, options),
         n_threads=options.threads_batch or options.threads,
         flash_attn=options.flash_attn,
+        kv_offload=options.kv_offload,
+        op_offload=options.op_offload,
     )

@@ -25,6 +25,7 @@ from mullama.library.context import Context
 from mullama.library.embeddings import EmbeddingGenerator, cosine_similarity
 from mullama.library.model import Model
 from mullama.library.reranking import Reranker
+from mullama.llama.devices import devices
 from mullama.llama.system import max_devices, supports_gpu_offload, system_info
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Model",
     "Reranker",
     "cosine_similarity",
+    "devices",
     "max_devices",
     "supports_gpu_offload",
     "system_info",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
 
+from mullama.config import ModelOptions
 from mullama.errors import InvalidRequest
 from mullama.host import wiring
 from mullama.library.lifetime import Closable, Weights, close_when_dropped
@@ -42,28 +44,40 @@ class Model(Closable):
         main_gpu: int = 0,
         split_mode: str = "layer",
         tensor_split: Sequence[float] = (),
+        device: str = "",
+        override_tensor: str = "",
+        cpu_moe: bool = False,
+        n_cpu_moe: int = 0,
         chat_template: str | tuple[str, ...] = "",
         progress: Callable[[float], object] | None = None,
     ) -> Self:
         """Load a model file; of a split model, give its first part.
 
-        `n_gpu_layers` -1 puts all layers on the GPU. `vocab_only` loads no weights: the result
+        `n_gpu_layers` -1 puts all layers on the GPU; `device` and the names after it are those of
+        `ModelOptions`. `vocab_only` loads no weights: the result
         tokenizes and renders chat templates. `chat_template` takes the place of the file's own:
         Jinja text, or `@` and the path of a file. `progress` is called with 0.0 to 1.0.
 
-        Raises NotFound where there is no such file, and ModelError, with the reason, for one that
-        can't be loaded.
+        Raises NotFound where there is no such file, ModelError, with the reason, for one that can't
+        be loaded, and InvalidRequest for devices and buffer types that are not there.
         """
+        stated = ModelOptions(
+            device=device, override_tensor=override_tensor, cpu_moe=cpu_moe, n_cpu_moe=n_cpu_moe
+        )
+        placement = replace(
+            wiring.placement(stated),
+            n_gpu_layers=n_gpu_layers,
+            main_gpu=main_gpu,
+            split_mode=split_mode,
+            tensor_split=tensor_split,
+        )
         return cls(
             LlamaModel.load(
                 with_template(read_info(path), chat_template),
-                n_gpu_layers=n_gpu_layers,
                 use_mmap=use_mmap,
                 use_mlock=use_mlock,
                 vocab_only=vocab_only,
-                main_gpu=main_gpu,
-                split_mode=split_mode,
-                tensor_split=tensor_split,
+                placement=placement,
                 progress=progress,
             )
         )

@@ -46,7 +46,8 @@ class ContextOptions:
     """How a context is made. 0 threads means one a physical core.
 
     `n_aside` lanes are made beside the `n_lanes` that sequences get. `n_outputs` rows of one call
-    can have logits; `pooling` None means as the model says.
+    can have logits; `pooling` None means as the model says. `kv_offload` keeps a layer's cells on
+    the layer's device, `op_offload` computes large batches on one also with weights of the CPU's.
     """
 
     n_ctx: int
@@ -62,6 +63,8 @@ class ContextOptions:
     type_v: str = "f16"
     embeddings: bool = False
     pooling: str | None = None
+    kv_offload: bool = True
+    op_offload: bool = True
 
 
 class LlamaContext:
@@ -132,6 +135,8 @@ class LlamaContext:
         params.type_k = _number(CACHE_TYPES, options.type_k, "cache_type_k")
         params.type_v = _number(CACHE_TYPES, options.type_v, "cache_type_v")
         params.embeddings = options.embeddings
+        params.offload_kqv = options.kv_offload
+        params.op_offload = options.op_offload
         if options.pooling is not None:
             params.pooling_type = _number(POOLING, options.pooling, "pooling")
         params.kv_unified = True  # lanes share cells: a prefix is copied by reference

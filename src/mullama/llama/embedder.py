@@ -53,6 +53,8 @@ class LlamaEmbedder:
         n_ctx: int = 0,
         n_threads: int = 0,
         flash_attn: str = "auto",
+        kv_offload: bool = True,
+        op_offload: bool = True,
     ) -> None:
         """`n_ctx` is the most tokens of one input; 0 takes the model's training context.
 
@@ -80,6 +82,8 @@ class LlamaEmbedder:
                 flash_attn=flash_attn,
                 embeddings=True,
                 pooling="none" if self._causal and not self._ranks else self._pooling,
+                kv_offload=kv_offload,
+                op_offload=op_offload,
             ),
         )
         self._batch = Batch(self._context.n_batch)

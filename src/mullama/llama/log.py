@@ -34,11 +34,13 @@ _SAYS_WHERE = re.compile(  # the C function that wrote the line, and what it was
     r"^(?:(?:\w+|error loading model(?: \w+)?|failed to initialize the context): )+"
 )
 # What our callers asked for, or act upon: no room for a batch, an aborted one, a pooling of ours;
-# and a token that ends answers, which llama.cpp itself puts where it was missing.
+# a token that ends answers, which llama.cpp itself puts where it was missing; and advice to use a
+# flag of llama.cpp's, which `placement` gives in our words.
 _IS_EXPECTED = re.compile(
     r"failed to decode, ret = [12]$|failed to find a memory slot"
     r"|graph_compute_async failed with error 1$|compute status: 1$|removing memory module entries"
     r"|model default pooling_type is|special_eos_id is not in special_eog_ids"
+    r"|tensor overrides to CPU are used with mmap enabled"
 )
 _SAYS_NOTHING = re.compile(r"failed to (?:load model|read (?:key-value pairs|tensor info|header))$")
 

@@ -12,19 +12,19 @@ import ctypes
 import logging
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol, Self
 
-from mullama.errors import InvalidRequest, ModelError
+from mullama.errors import ModelError
 from mullama.llama import log
 from mullama.llama.handle import Handle
 from mullama.llama.lib import C
+from mullama.llama.placement import DEFAULT_PLACEMENT, Placement, fill, remarks
 from mullama.llama.system import amx_is_miscompiled, supports_gpu_offload
 from mullama.types import ModelInfo
 
 logger = logging.getLogger(__name__)
 
-_SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
 _LOAD_MODES = {  # (use_mmap, use_mlock): llama_load_mode
     (False, False): 0,
     (True, False): 1,
@@ -42,10 +42,14 @@ class _Closable(Protocol):
 class LlamaModel:
     """The loaded weights. Thread-safe; using it after `close` raises InvalidRequest."""
 
-    def __init__(self, handle: Handle, info: ModelInfo, *, vocab_only: bool) -> None:
+    def __init__(
+        self, handle: Handle, info: ModelInfo, *, vocab_only: bool, kept: object = None
+    ) -> None:
+        """`kept`: what llama.cpp may have pointers into for as long as the model is there."""
         self.handle = handle
         self.info = info
         self.vocab_only = vocab_only
+        self._kept = kept
         self._contexts: weakref.WeakSet[_Closable] = weakref.WeakSet()
 
     @classmethod
@@ -53,38 +57,25 @@ class LlamaModel:
         cls,
         info: ModelInfo,
         *,
-        n_gpu_layers: int = 0,
         use_mmap: bool = True,
         use_mlock: bool = False,
         vocab_only: bool = False,
-        main_gpu: int = 0,
-        split_mode: str = "layer",
-        tensor_split: Sequence[float] = (),
+        placement: Placement = DEFAULT_PLACEMENT,
         progress: Progress | None = None,
     ) -> Self:
-        """Load `info.path`. `n_gpu_layers` -1 means all of them.
+        """Load `info.path`, its parts where `placement` says.
 
         `progress` is called with 0.0 to 1.0 in this thread; an exception that it raises ends the
-        loading and is raised here. Raises ModelError with llama.cpp's reason.
+        loading and is raised here. Raises ModelError with llama.cpp's reason, InvalidRequest for a
+        placement that can't be.
         """
         if not (info.n_params or vocab_only):  # llama.cpp would name the first tensor it misses
             raise _cannot_load(info.path, "it has a vocabulary, but no weights")
-        if n_gpu_layers and not supports_gpu_offload():
-            logger.warning(
-                "gpu_layers is %d, but this llama.cpp was built without GPU support: all layers "
-                "are on the CPU.",
-                n_gpu_layers,
-            )
         params = C.llama_model_default_params()
-        params.n_gpu_layers = n_gpu_layers
+        kept = fill(params, placement)
         params.load_mode = _LOAD_MODES[bool(use_mmap), bool(use_mlock)]
         params.vocab_only = vocab_only
         params.use_extra_bufts = not amx_is_miscompiled()
-        params.main_gpu = main_gpu
-        params.split_mode = _split_mode(split_mode)
-        shares = _shares(tensor_split)
-        if shares is not None:
-            params.tensor_split = shares
         reporter = _Reporter(progress)
         params.progress_callback = reporter.callback
         with log.capture() as lines:
@@ -96,7 +87,13 @@ class LlamaModel:
         if not pointer:
             reason = log.reason(lines) or "llama.cpp gives no reason; its log may have one"
             raise _cannot_load(info.path, reason)
-        return cls(Handle(pointer, C.llama_model_free, "model"), info, vocab_only=vocab_only)
+        handle = Handle(pointer, C.llama_model_free, "model")
+        model = cls(handle, info, vocab_only=vocab_only, kept=kept)
+        for remark in remarks(
+            placement, has_gpu=supports_gpu_offload(), mmap=use_mmap, has_experts=model.has_experts
+        ):
+            logger.warning(remark)
+        return model
 
     def close(self) -> None:
         """Close the contexts, then free the weights. Closing again does nothing."""
@@ -162,6 +159,12 @@ class LlamaModel:
             return int(C.llama_vocab_n_tokens(C.llama_model_get_vocab(pointer)))
 
     @property
+    def has_experts(self) -> bool:
+        """Whether its layers choose among experts: a mixture, MoE."""
+        key = f"{self.architecture}.expert_count".encode()
+        return self._text(C.llama_model_meta_val_str, key) not in ("", "0")
+
+    @property
     def token_bos(self) -> int | None:
         return self._token(C.llama_vocab_bos)
 
@@ -185,7 +188,7 @@ class LlamaModel:
             token = int(function(C.llama_model_get_vocab(pointer)))
         return token if token >= 0 else None
 
-    def _text(self, function: Any, *arguments: int) -> str:
+    def _text(self, function: Any, *arguments: int | bytes) -> str:
         """What a function writes into a buffer, whose length it answers."""
         with self.handle as pointer:
             size = function(pointer, *arguments, None, 0)
@@ -210,28 +213,6 @@ class _Reporter:
         except BaseException as error:  # KeyboardInterrupt too: it must not vanish in C
             self.error = error
         return self.error is None
-
-
-def _split_mode(name: str) -> int:
-    if name not in _SPLIT_MODES:
-        raise InvalidRequest(
-            f"split_mode is {name!r}; it must be one of {', '.join(_SPLIT_MODES)}.",
-            param="split_mode",
-        )
-    return _SPLIT_MODES[name]
-
-
-def _shares(shares: Sequence[float]) -> Any:
-    """llama.cpp reads one share for each device that there could be."""
-    if not shares:
-        return None
-    most = int(C.llama_max_devices())
-    if len(shares) > most or any(not share >= 0 for share in shares):
-        raise InvalidRequest(
-            f"tensor_split has {len(shares)} shares; give at most {most}, none of them negative.",
-            param="tensor_split",
-        )
-    return (ctypes.c_float * most)(*shares)
 
 
 def _cannot_load(path: str, reason: str) -> ModelError:
