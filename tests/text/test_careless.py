@@ -69,6 +69,11 @@ def test_a_call_between_marks_is_read_however_it_is_written(inside: str) -> None
         '<|tool_call_start|>[look(city="Bern")]<|tool_call_end|>',
         '<|python_tag|>{"name": "look", "parameters": {"city": "Bern"}}',
         '<function=look>{"city": "Bern"}</function>',
+        'functools[{"name": "look", "arguments": {"city": "Bern"}}]',
+        f"<|action_start|><|plugin|>\n{CALL}<|action_end|>",
+        '<function_calls>look(city="Bern")</function_calls>',
+        '<|python_start|>[look(city="Bern")]<|python_end|>',
+        f"<|python_start|>{CALL}<|python_end|>",
     ],
 )
 def test_forms_that_many_models_know_are_read_by_all(raw: str) -> None:

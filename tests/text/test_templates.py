@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mullama.text.syntax import CallSyntax
 from mullama.text.template import ChatTemplate
 from mullama.text.traits import Traits
 from tests.text.test_reference import TEMPLATES
@@ -156,6 +157,8 @@ def written(traits: Traits) -> str:
         value = getattr(traits, field.name)
         if value != field.default:
             shown = sorted(value) if isinstance(value, frozenset) else value
+            if isinstance(value, CallSyntax):
+                shown = value.write([("the_name", {"the_key": "the_value"})])
             lines.append(f"  {field.name} = {json.dumps(shown, ensure_ascii=False)}")
     return "\n".join(lines)
 

@@ -11,17 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from mullama.text.arguments import as_object, as_text
 from mullama.text.messages import Message, flattened
-from mullama.text.traits import REASONING_PART, Traits
+from mullama.text.syntax import CallSyntax
+from mullama.text.toolcalls import hermes
+from mullama.text.traits import METADATA, REASONING_PART, Traits
 
 _SYSTEM = ("system", "developer")
 _SHORT = 9  # characters of an id, where a template insists on a length
-_CALL = (
-    '<tool_call>\n{"name": "function_name", "arguments": {"argument_name": "value"}}\n</tool_call>'
-)
+_CALL = ("function_name", {"argument_name": "value"})
 
 
 def adapted(
@@ -29,14 +30,19 @@ def adapted(
 ) -> list[Message]:
     """The messages as such a template takes them. Changes its argument.
 
-    Tools that the template would leave out are described in the first system message.
+    Tools that the template would leave out are a field of the first system message, where it
+    looks for them there, and else described in it.
     Raises InvalidRequest for content that can't be said in text.
     """
+    syntax = traits.told or hermes.CALLS
     if tools and not traits.tools:
-        messages = _described(messages, tools, traits.example or _CALL)
+        if traits.tool_field:
+            messages = _with_tools(messages, tools, *traits.tool_field)
+        else:
+            messages = _described(messages, tools, traits.example or syntax.write([_CALL]))
     for has_trait, step in (
         (traits.developer, _developer_as_system),
-        (traits.arguments, _calls_as_text),
+        (traits.arguments, partial(_calls_as_text, syntax=syntax)),
         (traits.several_calls, _one_call_each),
         (traits.calls_beside, _content_apart),
         (traits.results, _results_as_user),
@@ -48,7 +54,8 @@ def adapted(
         (traits.repeats, _merged),
         (traits.assistant_first, _user_first),
         (traits.system_ahead, _system_to_last_user),
-        (traits.turns, _as_one),
+        (traits.turns, partial(_as_one, syntax=syntax)),
+        (traits.arguments != METADATA, _calls_as_messages),
     ):
         if not has_trait:
             messages = step(messages)
@@ -81,10 +88,24 @@ def _described(
         f"<tools>\n{listed}\n</tools>\n"
         f"To call one, write its name and its arguments exactly in this form:\n{example}"
     )
+    first, rest = _system_first(messages)
+    return [first | {"content": _joined(first["content"], text, "\n\n")}, *rest]
+
+
+def _with_tools(
+    messages: list[Message], tools: Sequence[dict[str, Any]], field: str, form: str
+) -> list[Message]:
+    first, rest = _system_first(messages)
+    functions = [tool.get("function", tool) for tool in tools]
+    given = json.dumps(functions, ensure_ascii=False) if form == "text" else [*map(filled, tools)]
+    return [first | {field: given}, *rest]
+
+
+def _system_first(messages: list[Message]) -> tuple[Message, list[Message]]:
+    """The system message that begins the conversation, an empty one if none does, and the rest."""
     if messages[0]["role"] in _SYSTEM:
-        first = messages[0] | {"content": _joined(messages[0]["content"], text, "\n\n")}
-        return [first, *messages[1:]]
-    return [{"role": "system", "content": text}, *messages]
+        return messages[0], messages[1:]
+    return {"role": "system", "content": ""}, messages
 
 
 def _developer_as_system(messages: list[Message]) -> list[Message]:
@@ -94,14 +115,31 @@ def _developer_as_system(messages: list[Message]) -> list[Message]:
     return messages
 
 
-def _calls_as_text(messages: list[Message]) -> list[Message]:
+def _calls_as_text(messages: list[Message], syntax: CallSyntax) -> list[Message]:
+    """Calls as the model would write them, behind what is said beside them."""
+    n_calls = 0
     for message in messages:
-        for call in message.pop("tool_calls", ()):
-            function = call["function"]
-            written = {"name": function["name"], "arguments": as_object(function["arguments"])}
-            text = f"<tool_call>\n{json.dumps(written, ensure_ascii=False)}\n</tool_call>"
+        functions = [call["function"] for call in message.pop("tool_calls", ())]
+        if functions:
+            calls = [(one["name"], as_object(one["arguments"])) for one in functions]
+            text = syntax.write(calls, n_calls)
             message["content"] = _joined(message["content"], text, "\n")
+            n_calls += len(calls)
     return messages
+
+
+def _calls_as_messages(messages: list[Message]) -> list[Message]:
+    """Each call as a message of its own, behind what is said beside them."""
+    made: list[Message] = []
+    for message in messages:
+        functions = [call["function"] for call in message.pop("tool_calls", ())]
+        if message["content"] or not functions:
+            made.append(message)
+        made += [
+            {"role": "assistant", METADATA: one["name"], "content": as_text(one["arguments"])}
+            for one in functions
+        ]
+    return made
 
 
 def _one_call_each(messages: list[Message]) -> list[Message]:
@@ -243,13 +281,13 @@ def _user_first(messages: list[Message]) -> list[Message]:
     return messages
 
 
-def _as_one(messages: list[Message]) -> list[Message]:
+def _as_one(messages: list[Message], syntax: CallSyntax) -> list[Message]:
     """A conversation as one message of the user's, which says who spoke."""
     if len(messages) < 2:
         return messages
     spoken = (
         f"{message['role'].capitalize()}: {flattened(message['content'])}"
-        for message in _calls_as_text(messages)
+        for message in _calls_as_text(messages, syntax)
     )
     return [{"role": "user", "content": "\n\n".join(spoken)}]
 
@@ -299,6 +337,8 @@ def _finish(message: Message, traits: Traits) -> None:
         _finish_calls(message, traits)
     if role == "assistant" and isinstance(message.get("reasoning_content"), str):
         _give_reasoning(message, traits)
+    if role == "tool":
+        message["role"] = traits.result_role
 
 
 def _has_more(answer: Message) -> bool:

@@ -21,8 +21,7 @@ from mullama.text.channels import Parser, begun
 from mullama.text.pieces import TAG, after_common, common_prefix, common_suffix, pair
 from mullama.text.spans import fold
 from mullama.text.syntax import CallSyntax, Format, Reasoning
-from mullama.text.toolcalls import hermes, known
-from mullama.text.toolcalls.common import told
+from mullama.text.toolcalls import hermes, known, told
 from mullama.text.toolcalls.derive import ARGUMENTS, IDS, NAMES, NUMBER_KEY, TEXT_KEY, derive
 
 _ASKED, _SAID, _THOUGHT = "zqasked", "zqsaid", "zqthought"
@@ -30,6 +29,7 @@ _USER = {"role": "user", "content": _ASKED}
 _ANSWER = {"role": "assistant", "content": _SAID}
 _THINKING: dict[str, Any] = {"enable_thinking": True, "thinking": True}
 _NOT_THINKING: dict[str, Any] = {"enable_thinking": False, "thinking": False}
+_NO_WORDS = re.compile(rf"\s*({TAG.pattern})({TAG.pattern})")  # marks with nothing between
 _TOOLS = [
     {
         "type": "function",
@@ -144,14 +144,29 @@ class _Finder:
             or thoughts.named(self._source)
             or Reasoning()
         )
-        mark = found.open.strip()
+        begun = self._in_head(found.open)
+        mark = found.open[begun:].strip()
         return replace(
             found,
-            anywhere=bool(mark) and not re.fullmatch(r"<[\w:]+>", mark),
+            open=found.open[begun:],
+            anywhere=bool(mark) and not begun and not re.fullmatch(r"<[\w:]+>", mark),
             ended_by_call=any(
                 bool(mark) and opening.rstrip().endswith(mark) for opening in self._openings
             ),
         )
+
+    def _in_head(self, mark: str) -> int:
+        """How much of a mark is the last word of a message's head, which the prompt has already.
+
+        So it is where the head of an answer goes on in a word: `assistant`, `assistant/think`.
+        """
+        head = next(iter(self._openings), "")
+        if not self._begun().startswith(head):
+            return 0
+        word = re.match(r"\w+", mark)
+        if not word or word.end() == len(mark):
+            return 0
+        return word.end() if re.search(rf"\b{word.group()}\Z", head) else 0
 
     @cached_property
     def _openings(self) -> list[str]:
@@ -184,6 +199,9 @@ class _Finder:
         if close and (thought := text.rfind(close, 0, max(name, 0))) >= 0:
             text = text[thought + len(close) :]
         text = text.removeprefix(self._content_marks(reasoning)[1])  # of no words
+        around = _NO_WORDS.match(text)
+        if around and pair(around.group(1), around.group(2)):
+            text = text[around.end() :]
         known_until = max(
             text.rfind(str(call["function"]["arguments"][NUMBER_KEY])) for call in calls
         )
@@ -206,7 +224,8 @@ class _Finder:
         for mark in (mark for mark in marks if len(mark) > 1):
             opening = opening.partition(mark)[0]
         head = common_prefix(opening, plain) or opening
-        format = replace(format, head=head)
+        said = format.said if any(format.said) else thoughts.cut_around(self._source, reasoning)
+        format = replace(format, head=head, said=said)
         if format.content_begin or not self._plain:
             return format
         if self._in_messages(head):

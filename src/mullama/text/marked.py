@@ -46,6 +46,8 @@ class Marked:
         self._head = format.head.strip() if format.messages else ""
         ends = (mark.strip() for mark in (format.content_end, *format.dropped))
         self._dropped = _longest_first((*ends, self._head))
+        self._said_begin, self._said_end = format.said
+        self._in_said = False  # behind the mark that opens words
         self._waiting: list[Callable[[], None]] | None = None  # a call that may be none
         self._entrances = (
             self._find_entrances(format.calls, tools) if format.calls and tools else {}
@@ -53,7 +55,7 @@ class Marked:
         self._by_length = _longest_first(self._entrances)
         self._in_content = Triggers(
             [
-                *map(first_mark, (self._content_begin, *self._dropped)),
+                *map(first_mark, (self._content_begin, *self._dropped, self._said_end)),
                 *([first_mark(self._open)] if reasoning and reasoning.anywhere else []),
                 *self._entrances,
                 *([_FENCE] if self._entrances else []),
@@ -78,7 +80,7 @@ class Marked:
         found: dict[str, list[tuple[CallReader, str]]] = {}
         for syntax in (calls, *(form for form in FORMS if form != calls)):
             reader = CallReader(self._source, syntax, tools, self)
-            for mark, text in entrances(syntax).items():
+            for mark, text in entrances(syntax, tools).items():
                 found.setdefault(mark, []).append((reader, text))
         return found
 
@@ -113,6 +115,22 @@ class Marked:
         if self._close and (yield from self._source.stands(self._close)):
             self._source.take(len(self._close))
             self._out.content_begins()
+            yield from self._words_begin()
+
+    def _words_begin(self) -> Reader[None]:
+        """Take the mark that opens words behind a thought, where the model writes one."""
+        source = self._source
+        if not self._said_begin or self._in_said or self._out.verbatim:
+            return
+        source.hold()
+        yield from source.space()
+        self._in_said = yield from source.stands(self._said_begin)
+        if self._in_said:
+            source.release()
+            source.take(len(self._said_begin))
+            self._out.content_begins()
+        else:
+            source.give_back()
 
     def _at_mark(self, trigger: str) -> Reader[None]:
         source, out = self._source, self._out
@@ -125,6 +143,9 @@ class Marked:
             source.take(len(dropped))
             if dropped == self._head:
                 out.content_begins()
+        elif self._in_said and (yield from source.stands(self._said_end)):
+            source.take(len(self._said_end))
+            self._in_said = False
         elif not (yield from self._fenced(trigger)):
             if (yield from self._section(trigger)):
                 out.say(source.release())
@@ -200,6 +221,7 @@ class Marked:
                 out.thought_ends(max(0, self._offset), self._close)
                 if not out.verbatim:
                     yield from self._over_again()
+                    yield from self._words_begin()
                 return
             if self._content_begin and (yield from source.stands(self._content_begin)):
                 out.thought_ends(max(0, self._offset), "")

@@ -19,7 +19,9 @@ from typing import Any
 
 from mullama.text.messages import Message
 from mullama.text.sandbox import TemplateLimit
-from mullama.text.traits import REASONING_PART, ROLES, Traits
+from mullama.text.syntax import CallSyntax
+from mullama.text.toolcalls import told
+from mullama.text.traits import METADATA, REASONING_PART, ROLES, Traits
 
 # Messages, a template's traits, tools, and further variables -> the prompt. May change its input.
 Render = Callable[[list[Message], Traits, Sequence[dict[str, Any]], dict[str, Any]], str]
@@ -28,6 +30,11 @@ _TEXT: dict[str, Any] = {}
 _PARTS_ONLY = {"text": frozenset[str](), "parts": ROLES}
 _REASONING = ("reasoning_content", "reasoning", "thinking", REASONING_PART)
 _RARE_REASONING = ("thought", "thoughts")  # asked only where the source has such a word
+_TOOL_FIELDS = ("tools", "functions")  # of a system message, likewise
+_RESULT_ROLES = ("observation", "environment", "ipython", "tool_response", "function")  # likewise
+
+# What a template tells by a word alone: the role that says what tools answered.
+_TOLD_ROLES = {"[gMASK]": "observation", "<|/tool|>": "tool_response"}
 
 # Variables that let a model think. Few templates know more than one.
 THINKING: dict[str, Any] = {"enable_thinking": True, "thinking": True}
@@ -52,6 +59,7 @@ _FUNCTIONS = re.compile(r"""(['"])functions\1""", re.IGNORECASE)
 _MARK = re.compile(r"@\w+@")
 # How a mark looks where content, parts or arguments were written as Python or JSON write them.
 _QUOTED = re.compile(r"""(?P<quote>['"])@\w+@(?P=quote)""")
+_PYTHON = re.compile(r"'@\w+@'")
 _PART = re.compile(r"""(?:text|thinking)\\?['"]\s*:\s*\\?['"]@""")
 _ESCAPED = re.compile(r"""\\['"]@value@|\{'@key@': '@value@""")
 _MARKER = re.compile(r"\s*[<\[][^<>\[\]\s]+[>\]]")
@@ -60,14 +68,20 @@ _OPEN_THOUGHT = re.compile(r"[<\[](?!/)[^<>\[\]\s]*(?:think|thought)[^<>\[\]\s]*
 
 def probe(render: Render, source: str) -> Traits:
     """The traits of the template with this source. Raises TemplateLimit, as any rendering would."""
-    prober = _Prober(render)
+    prober = _Prober(render, told(source))
     if _FUNCTIONS.search(source):
         prober.ask_functions()
     prober.ask_content()
     prober.ask_roles(names_developer="developer" in source)
-    prober.ask_tools()
+    prober.ask_tools(_read_in(source, _TOOL_FIELDS))
     prober.ask_calls()
-    prober.ask_reasoning([field for field in _RARE_REASONING if _is_read(field, source)])
+    prober.ask_calls_as_messages(_read_in(source, (METADATA,)))
+    prober.ask_result_roles(
+        [role for word, role in _TOLD_ROLES.items() if word in source],
+        [role for role in _RESULT_ROLES if re.search(rf"(['\"]){role}\1", source)],
+    )
+    prober.ask_around_calls()
+    prober.ask_reasoning(_read_in(source, _RARE_REASONING))
     prober.look_at_thoughts()
     prober.look_at_calls()
     return prober.traits
@@ -76,9 +90,9 @@ def probe(render: Render, source: str) -> Traits:
 class _Prober:
     """The traits found so far, and ways to find the next."""
 
-    def __init__(self, render: Render) -> None:
+    def __init__(self, render: Render, told: CallSyntax | None) -> None:
         self._render = render
-        self.traits = Traits(parts=frozenset(), tools=False)
+        self.traits = Traits(parts=frozenset(), tools=False, told=told)
 
     def ask_functions(self) -> None:
         """Whether tools are a message."""
@@ -121,9 +135,12 @@ class _Prober:
         silent = [USER, ANSWER | {"content": ""}, _said("user", 2)]
         self._ask(silent, _either("silence"), marks=())
 
-    def ask_tools(self) -> None:
-        """Whether tools are printed."""
-        self._ask([USER], _either("tools"), tools=[_TOOL], marks=["@name@"])
+    def ask_tools(self, fields: Sequence[str]) -> None:
+        """Whether tools are printed, by themselves or as one of these fields."""
+        if not self._ask([USER], _either("tools"), tools=[_TOOL], marks=["@name@"]):
+            forms = [*product(fields, ("list", "text")), None]
+            options = [{"tool_field": form} for form in forms]
+            self._ask([USER], options, tools=[_TOOL], marks=["@name@", "@key@"], wrong=[_PYTHON])
         self._ask([USER], _either("bare_tools"), tools=[_BARE_TOOL], marks=["@name@"])
 
     def ask_calls(self) -> None:
@@ -142,6 +159,28 @@ class _Prober:
         )
         if self.traits.no_content == "":
             self._ask_null()
+
+    def ask_calls_as_messages(self, fields: Sequence[str]) -> None:
+        """Whether calls are printed as messages with such a field, where they are not otherwise."""
+        if fields and not self.traits.arguments:
+            options = [{"arguments": METADATA}, {"arguments": ""}]
+            self._ask(_calling(1), options, marks=["@name@", "@value@"])
+        if self.traits.arguments:
+            self.traits = replace(self.traits, told=None)  # it shows what others tell
+
+    def ask_result_roles(self, told: Sequence[str], named: Sequence[str]) -> None:
+        """Who says what tools answered, where that is not the role `tool`."""
+        roles = [
+            *([] if self.traits.tools else told),
+            *([] if self.traits.results else named),
+        ]
+        options = [{"results": True, "result_role": role} for role in roles]
+        marks = ["@result@"]
+        if options:
+            self._ask(_calling(1), [*options, {"result_role": "tool"}], tools=[_TOOL], marks=marks)
+
+    def ask_around_calls(self) -> None:
+        """What may stand beside calls and results."""
         beside = _calling(1, content="@beside@")
         self._ask(beside, _either("calls_beside"), tools=[_TOOL], marks=["@value@"])
         self._ask(_calling(2), _either("several_calls"), tools=[_TOOL])
@@ -279,9 +318,13 @@ def _calling(n: int, *, id: str = _SHORT_ID, **more: Any) -> list[Message]:
     ]
 
 
-def _is_read(field: str, source: str) -> bool:
-    """Whether a template may read this field of a message."""
-    return re.search(rf"\.{field}\b|['\"]{field}['\"]", source) is not None
+def _read_in(source: str, fields: Iterable[str]) -> list[str]:
+    """Those of the fields of messages that a template may read."""
+    return [
+        field
+        for field in fields
+        if re.search(rf"\.{field}\b|['\"]{field}['\"]", source) is not None
+    ]
 
 
 def _unnamed(message: Message) -> Message:

@@ -207,9 +207,10 @@ class Format:
     `head` opens the assistant's message in the prompt. `content_begin` and `content_end` are marks
     around words for the user, where there are any; they are no part of the words, and neither are
     the `dropped` marks, which stand between the parts of an answer. With `messages` each part is a
-    message of its own: `head` stands before every one but the first. `response` is a schema that
-    its owner gave: then answers are read by that alone, and the rest is what a grammar is made of,
-    and a thought closed with.
+    message of its own: `head` stands before every one but the first. `said` are marks that may
+    stand around words for the user behind a thought, and mean nothing elsewhere. `response` is a
+    schema that its owner gave: then answers are read by that alone, and the rest is what a grammar
+    is made of, and a thought closed with.
     """
 
     name: str
@@ -220,13 +221,14 @@ class Format:
     content_end: str = ""
     dropped: tuple[str, ...] = ()
     messages: bool = False
+    said: tuple[str, str] = ("", "")
     protocol: Protocol = Protocol.MARKED
     response: ResponseSchema | None = None
 
     @property
     def marks(self) -> frozenset[str]:
         """Pieces of markup that may be single tokens; the parser must get their text."""
-        texts = [self.content_begin, self.content_end, *self.dropped]
+        texts = [self.content_begin, self.content_end, *self.dropped, *self.said]
         if self.messages:
             texts.append(self.head)
         if self.reasoning:

@@ -32,6 +32,8 @@ _NAMED = re.compile(
     r"[<\[◁【][^<>\[\]◁▷【】\s/]*(?:think|thought|reason)[^<>\[\]◁▷【】\s]*[>\]▷】]", re.I
 )
 _CUT = re.compile(rf"split\(\s*(['\"])(?:\\n)*({TAG.pattern})(?:\\n)*\1")
+# Words that stand for marks, in templates that tell their model of them.
+_WORDS = (("Here is my thought process:", "Here is my response:"),)
 _EMPTY = re.compile(rf"({TAG.pattern}\s*)({TAG.pattern})\s*\Z")
 
 
@@ -78,8 +80,22 @@ def prompted(openings: Sequence[str], message: str, plain: str, source: str) -> 
     return None
 
 
+def cut_around(source: str, reasoning: Reasoning) -> tuple[str, str]:
+    """The marks around words for the user that a source cuts off from earlier answers, if any."""
+    others = (reasoning.open.strip(), reasoning.close.strip())
+    for _, mark in _CUT.findall(source):
+        of_words = "/" not in mark and "tool" not in mark.lower() and not _NAMED.match(mark)
+        closing = closing_of(mark, source)
+        if of_words and mark not in others and closing in source:
+            return mark, closing
+    return "", ""
+
+
 def named(source: str) -> Reasoning | None:
     """From a source that names marks which open and close a thought."""
+    for opening, closing in _WORDS:
+        if opening in source and closing in source:
+            return Reasoning(opening, closing)
     for opening in _NAMED.findall(source):
         closing = closing_of(opening, source)
         if closing in source:

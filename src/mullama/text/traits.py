@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mullama.text.syntax import CallSyntax
+
 ROLES = frozenset({"system", "user", "assistant", "tool"})
+METADATA = "metadata"  # calls as messages: this field is the name, the content the arguments
 REASONING_PART = "part"  # of the content: {"type": "thinking", "thinking": …}
 
 
@@ -21,12 +24,17 @@ class Traits:
     `silence`: a message may be empty. `turns`: it prints every message, not just one.
     `tools`: it prints tools; `bare_tools`: also those without description and parameters;
     `functions`: they are a message of that role, without which it takes nothing.
-    `arguments`: a call's arguments are printed right when given as an "object", or as "text"; "" if
-    calls are not printed at all. `no_content`: what content must be where there is none, for the
-    call to be printed: "", null or white space. `calls_beside`: a call is printed beside content
-    too. `several_calls`: one message may have them. `any_id`: a call's id may have any length.
+    `tool_field`: the field of the system message in which it takes them instead, and whether as a
+    "list" or as "text".
+    `arguments`: a call's arguments are printed right when given as an "object", or as "text", or
+    calls as METADATA; "" if calls are not printed at all: then they are said in words, in the form
+    that the template tells of (`told`), if any. `no_content`: what content must be where there is
+    none, for the call to be printed: "", null or white space. `calls_beside`: a call is printed
+    beside content too. `several_calls`: one message may have them. `any_id`: a call's id may have
+    any length.
     `example`: how it writes one.
-    `results`: it prints what tools answered; `orphans`: also where the call is missing;
+    `results`: it prints what tools answered, said by the `result_role`; `orphans`: also where the
+    call is missing;
     `user_after_result`: the user may speak next.
     `reasoning`: the field in which it takes earlier thoughts, or REASONING_PART; "" if it never
     prints them. `mixed`: a message may have thoughts, content and calls at once.
@@ -48,13 +56,16 @@ class Traits:
     tools: bool = True
     bare_tools: bool = True
     functions: bool = False
+    tool_field: tuple[str, str] | None = None
     arguments: str = "object"
     no_content: str | None = ""
     calls_beside: bool = True
     several_calls: bool = True
     any_id: bool = True
     example: str = ""
+    told: CallSyntax | None = None
     results: bool = True
+    result_role: str = "tool"
     orphans: bool = True
     user_after_result: bool = True
     reasoning: str = "reasoning_content"

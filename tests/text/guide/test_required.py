@@ -12,8 +12,10 @@ from mullama.text.guide import Wanted, guide, tools_of
 from mullama.text.syntax import Format, Reasoning
 from mullama.text.toolcalls import functionary
 from tests.text.chat_cases import TEMPLATES, format_of
+from tests.text.families import FAMILIES, Family
 from tests.text.guide.tools import TOOLS, check, closing
 from tests.text.guide.walks import MarkedVocab, read, text_of, walk
+from tests.text.test_families import format_of as format_of_family
 from tests.text.test_unseen import format_of as format_of_unseen
 from tests.text.unseen import CALLS
 
@@ -62,3 +64,9 @@ def test_also_in_formats_that_nobody_has_seen(model: object, special: bool) -> N
 def test_also_where_each_part_is_addressed(special: bool) -> None:
     format = replace(functionary.FORMAT_2, head="<|from|>assistant\n", reasoning=Reasoning())
     _check_walks(format, special=special)
+
+
+@pytest.mark.parametrize("special", [True, False], ids=["tokens", "text"])
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_also_in_those_of_other_families(family: Family, special: bool) -> None:
+    _check_walks(format_of_family(family), special=special, n=3)

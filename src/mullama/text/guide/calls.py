@@ -8,7 +8,8 @@ where a call is literal text with the name and the arguments in it. Its *opening
 text up to the first slot. A call that must come is written from there on; one that the model opens
 by itself is held to the rest, from wherever in the opening the text told that it is a call: at a
 mark, `<tool_call>`. Text that anybody may write (`{"name": "`, `[`) tells nothing until a tool's
-name has followed.
+name has followed. A call that begins with the name itself is told by a mark behind it; where there
+is none, it is held only if it must come.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Calls:
                 end = _end_of(mark, opening, start, marks.values())
                 text = opening[opening.index(mark, start) : end]
                 yield text, self._rest(start, end)
-            elif start == 0 or start == len(self.syntax.begin):
+            elif start in (0, len(self.syntax.begin)):
                 yield from self._by_name(start)
 
     # ------------------------------------------------------------------
@@ -116,12 +117,13 @@ class Calls:
         if slots[0] is not Slot.NAME:
             return
         after = slots[1] if isinstance(slots[1], str) else ""
-        for tool in self.tools:
-            rest = Seq((Markup(after[1:]), *self._slots(slots[2 if after else 1 :], tool)))
+        taken = 1 if opening.strip() else len(_marking(after))
+        for tool in self.tools if taken else ():
+            rest = Seq((Markup(after[taken:]), *self._slots(slots[2 if after else 1 :], tool)))
             part = self._section(rest, start, several=start < len(self.syntax.begin))
             spellings = {opening, opening.replace('": "', '":"')}
             for spelling in sorted(spellings):
-                yield spelling + tool.name + after[:1], part
+                yield spelling + tool.name + after[:taken], part
 
     def _section(self, first: Part, start: int, *, several: bool) -> Part:
         """More calls after the first, and the end of them all."""
@@ -175,7 +177,12 @@ def _mark(syntax: CallSyntax, opening: str, start: int) -> str:
     if syntax.told_by:
         return syntax.told_by
     ended = opening.partition("{")[0] if syntax.json else opening
-    mark = first_mark(ended[start:])
+    return _marking(ended[start:])
+
+
+def _marking(text: str) -> str:
+    """The mark with which a text begins, "" where it is none that nobody else writes."""
+    mark = first_mark(text)
     return mark if mark[:1] in ("<", "[") and len(mark) > 3 else ""
 
 

@@ -4,15 +4,17 @@ A line is the words of a template's source that tell the format, and the format.
 leaves open (its thoughts, the head of a message) is found by probing all the same.
 """
 
-from mullama.text.syntax import Format
+from mullama.text.syntax import CallSyntax, Format
 from mullama.text.toolcalls import (
     command_r,
+    common,
     functionary,
     granite,
     harmony,
     kimi,
     lfm2,
     minimax,
+    phi,
 )
 
 _TOLD_BY: tuple[tuple[tuple[str, ...], Format], ...] = (
@@ -24,6 +26,7 @@ _TOLD_BY: tuple[tuple[tuple[str, ...], Format], ...] = (
     (("<|tool_call|> followed by a",), granite.FORMAT),
     (("Action:", "directly-answer", "<|CHATBOT_TOKEN|>"), command_r.FORMAT),
     (("]<]minimax[>[",), minimax.FORMAT),
+    (("functools[", "<|end|>"), phi.FORMAT),
 )
 
 
@@ -33,3 +36,9 @@ def known(source: str) -> Format | None:
         if all(word in source for word in words):
             return format
     return None
+
+
+def told(source: str) -> CallSyntax | None:
+    """The form of calls that a template with this source tells of, if it tells of any."""
+    format = known(source)
+    return (format and format.calls) or common.told(source)

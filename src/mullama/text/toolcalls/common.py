@@ -9,15 +9,21 @@
     <TOOLCALL>[{"name": "f", …}]</TOOLCALL>         </tool_call>
     <tool_calls>[{"name": "f", …}]</tool_calls>
     <|tool_call_start|>[f(x=1)]<|tool_call_end|>
-    <|python_tag|>{"name": "f", "parameters": …}
-    <function=f>{"x": 1}</function>
+    <|python_tag|>{"name": "f", "parameters": …}    <|action_start|><|plugin|>
+    <function=f>{"x": 1}</function>                 {"name": "f", "parameters": …}<|action_end|>
+    functools[{"name": "f", …}]                     <|python_start|>[f(x=1)]<|python_end|>
+    <function_calls>f(x=1)</function_calls>         <|python_start|>{"name": "f", …}<|python_end|>
 
 Each begins with a mark that nothing else has, and must go on with the name of a tool. Which of them
 a template without calls tells of is seen by its marks.
+
+    [f(x=1), g(y=2)]
+
+begins as any text may, so it is read only where a template tells of it.
 """
 
 from mullama.text.syntax import Arguments, CallSyntax, JsonCall, Slot, Style
-from mullama.text.toolcalls import hermes, lfm2
+from mullama.text.toolcalls import hermes, lfm2, phi
 
 
 def _listed(begin: str, end: str) -> CallSyntax:
@@ -36,25 +42,41 @@ _XML = CallSyntax(
     between="\n",
     arguments=Arguments(Style.TAGGED, begin="<parameter=", key_end=">\n", end="\n</parameter>\n"),
 )
-_PYTHON_TAG = CallSyntax(
-    call=('<|python_tag|>{"name": "', Slot.NAME, '", "parameters": ', Slot.ARGUMENTS, "}"),
-    json=JsonCall(arguments="parameters"),
-)
+
+
+def _between(begin: str, end: str) -> CallSyntax:
+    parts = (Slot.NAME, '", "parameters": ', Slot.ARGUMENTS)
+    call = (begin + '{"name": "', *parts, "}" + end)
+    return CallSyntax(call, json=JsonCall(arguments="parameters"))
+
+
+def _python(begin: str, between: str, end: str) -> CallSyntax:
+    call = (Slot.NAME, "(", Slot.ARGUMENTS, ")")
+    return CallSyntax(call, begin, between, end, arguments=Arguments(Style.KEYWORDS))
+
 
 # The words by which a template tells of a form, those of the rarest first, and the form.
 _TOLD_BY: tuple[tuple[tuple[str, ...], CallSyntax], ...] = (
+    (("functools[",), phi.CALLS),
+    (("[func_name1(",), _python("[", ", ", "]")),
+    (("<|plugin|>",), _between("<|action_start|><|plugin|>\n", "<|action_end|>")),
+    (("<function_calls>",), _python("<function_calls>", "\n", "</function_calls>")),
     (("<tool_call>", "<function=", "<parameter="), _XML),
     (("<tool_call>",), hermes.CALLS),
     (("[TOOL_CALLS]",), _listed("[TOOL_CALLS][", "]")),
     (("<|tool_call|>",), _listed("<|tool_call|>[", "]<|/tool_call|>")),
+    (("<|tool|>", "<|/tool|>"), _listed("<|tool_call|>[", "]<|/tool_call|>")),
     (("<TOOLCALL>",), _listed("<TOOLCALL>[", "]</TOOLCALL>")),
     (("<tool_calls>",), _listed("<tool_calls>[", "]</tool_calls>")),
     (("<|tool_call_start|>",), lfm2.CALLS),
     (("List of tools: [", "<|im_start|>"), lfm2.CALLS),
-    (("<|python_tag|>",), _PYTHON_TAG),
+    (("<|python_tag|>",), _between("<|python_tag|>", "")),
+    (("<|python_start|>",), _python("<|python_start|>[", ", ", "]<|python_end|>")),
+    (("<|python_start|>",), _between("<|python_start|>", "<|python_end|>")),
     (("<function=",), CallSyntax(("<function=", Slot.NAME, ">", Slot.ARGUMENTS, "</function>"))),
 )
-FORMS = tuple(dict.fromkeys(form for _, form in _TOLD_BY))
+_forms = dict.fromkeys(form for _, form in _TOLD_BY)
+FORMS = tuple(form for form in _forms if form.trigger != "[")
 
 
 def told(source: str) -> CallSyntax | None:

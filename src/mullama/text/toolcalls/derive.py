@@ -54,7 +54,9 @@ def derive(one: str, two: str) -> CallSyntax | None:
 
     `two` is empty where the template takes one call at a time.
     """
-    for find in (_object, _in_parts):
+    object_ = _object(one, 0, 0)
+    named = object_ is not None and NAMES[0] in one[: object_.begin]  # before the object, too
+    for find in (_in_parts, _object) if named else (_object, _in_parts):
         single = find(one, 0, 0)
         if not single:
             continue
@@ -196,7 +198,7 @@ def _json_arguments(text: str, number: int, start: int) -> Written | None:
 def _keywords(text: str, number: int, start: int) -> Written | None:
     said, count = ARGUMENTS[number].values()
     found = re.compile(
-        rf"{TEXT_KEY}\s*=\s*(['\"]){said}\1\s*,\s*{NUMBER_KEY}\s*=\s*{count}"
+        rf"{TEXT_KEY}\s*=\s*(['\"]){said}\1\s*,\s*{NUMBER_KEY}\s*=\s*\1?{count}\1?"
     ).search(text, start)
     return found and Written(found.start(), found.end(), "", Arguments(Style.KEYWORDS))
 

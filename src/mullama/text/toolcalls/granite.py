@@ -1,13 +1,17 @@
 """Granite 3. Its templates tell the model of the format, and do not write earlier calls.
 
-<|tool_call|>[{"name": "get_time", "arguments": {"city": "Paris"}}]
+    <|tool_call|>[{"name": "get_time", "arguments": {"city": "Paris"}}]
+
+Behind a thought its words stand in marks that are told in prose.
+
+    <think>Thinking…</think><response>It is noon.</response>
 """
 
-from mullama.text.syntax import CallSyntax, Format, JsonCall, Reasoning, Slot
+from mullama.text.syntax import CallSyntax, Format, JsonCall, Slot
 
 FORMAT = Format(
     name="granite",
-    reasoning=Reasoning(),
+    said=("<response>", "</response>"),
     calls=CallSyntax(
         begin="<|tool_call|>[",
         call=('{"name": "', Slot.NAME, '", "arguments": ', Slot.ARGUMENTS, "}"),

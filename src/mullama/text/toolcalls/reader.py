@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,12 +41,14 @@ class Sink(Protocol):
     def call_ends(self, complete: bool, id: str = "") -> None: ...
 
 
-def entrances(syntax: CallSyntax) -> dict[str, str]:
+def entrances(syntax: CallSyntax, names: Iterable[str]) -> dict[str, str]:
     """The marks that may open calls -> the literal text that must follow, the mark included.
 
     Models leave out what stands around the first call, or around each, so every beginning of a
-    word that is a mark will do.
+    word that is a mark will do. Where nothing stands in front of them, it is the tools' names.
     """
+    if not syntax.opening.strip():
+        return dict.fromkeys(names, "")
     opening = syntax.opening.partition("{")[0] if syntax.json else syntax.opening
     starts = {0, len(syntax.begin)} | {found.end() for found in re.finditer(r"\s+", opening)}
     found: dict[str, str] = {}
@@ -218,7 +220,9 @@ class CallReader:
     def _begin_cut(self, reading: Reading) -> bool:
         """Begin a call whose name is known where the whole text ends; it is not complete."""
         cut = self._source.ended and not self._source.n_here
-        if cut and reading.name and not reading.strange:
+        # A name alone tells nothing.
+        told = self._syntax.opening.strip() or reading.literal.strip() != reading.name
+        if cut and told and reading.name and not reading.strange:
             self._begin(reading)
         return False
 
