@@ -24,10 +24,11 @@ _CARD = (
 
 
 def tensors(net: Net) -> dict[str, NDArray[np.float32]]:
-    """All weights under llama.cpp's names."""
+    """All weights under llama.cpp's names, the embeddings' scale in them and out of the norm."""
+    scale = net.shape.embedding_scale
     named = {
-        "token_embd.weight": net.token_embd,
-        "output_norm.weight": net.output_norm,
+        "token_embd.weight": net.token_embd * scale,
+        "output_norm.weight": net.output_norm / scale,
     }
     for i, block in enumerate(net.blocks):
         for name, parameter in block.named_parameters():

@@ -17,7 +17,15 @@ from recipes.tiny.chats import Chat, Segment, render
 from recipes.tiny.held_out import is_for_evaluation, is_for_training
 from recipes.tiny.mixture import MIXTURE, PLAIN
 from recipes.tiny.progress import Progress
-from recipes.tiny.settings import BUCKETS, ROWS_PER_SHARD, SCHEDULE, SEED, SHAPE, Bucket
+from recipes.tiny.settings import (
+    BUCKETS,
+    COPYING_SHARDS,
+    ROWS_PER_SHARD,
+    SCHEDULE,
+    SEED,
+    SHAPE,
+    Bucket,
+)
 from recipes.tiny.skills import FAMILIES
 from recipes.tiny.skills.completion import completion
 from recipes.tiny.source import Source
@@ -46,9 +54,9 @@ def for_evaluation(family: str, source: Source) -> Chat:
             return it
 
 
-def segments(bucket: str, source: Source) -> Iterator[list[Segment]]:
-    """Endless conversations, as the mixture has them."""
-    weights = MIXTURE[bucket]
+def segments(mixture: str, source: Source) -> Iterator[list[Segment]]:
+    """Endless conversations, as a mixture has them."""
+    weights = MIXTURE[mixture]
     names, sums = list(weights), list(accumulate(weights.values()))
     while True:
         name = source.random.choices(names, cum_weights=sums)[0]
@@ -88,7 +96,9 @@ def shards(folder: Path, bucket: Bucket) -> list[Path]:
 def _make(folder: Path, bucket: Bucket, path: Path) -> None:
     tokenizer = bpe.Tokenizer.load(folder / "tokenizer.json")
     source = Source(f"{SEED}/{path.stem}")
-    made = (packing.entries(tokenizer, it) for it in segments(bucket.name, source))
+    first = path in shards(folder, BUCKETS[0])[:COPYING_SHARDS]
+    mixture = "first" if first else bucket.name
+    made = (packing.entries(tokenizer, it) for it in segments(mixture, source))
     packing.write(path, packing.pack(made, bucket.length, ROWS_PER_SHARD[bucket.name]))
 
 

@@ -1,4 +1,9 @@
-"""The network: a Llama, exactly as llama.cpp computes it (interleaved RoPE, tied embeddings)."""
+"""The network: a Llama, exactly as llama.cpp computes it (interleaved RoPE, tied embeddings).
+
+Embeddings are scaled up where they enter: at the size at which they predict well, the first
+attention's output drowns them, and what token stands where is what copying needs. An export folds
+the scale into the embeddings and its inverse into the last norm.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +52,7 @@ class Net(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.token_embd = nn.Parameter(torch.randn(shape.n_vocab, shape.n_embd) * 0.02)
+        self.token_embd = nn.Parameter(torch.randn(shape.n_vocab, shape.n_embd) * 0.05)
         self.output_norm = nn.Parameter(torch.ones(shape.n_embd))
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.n_layer))
         cos, sin = rope(shape)
@@ -56,7 +61,7 @@ class Net(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """The states from which tokens are predicted. (rows, length, n_embd)"""
-        x = F.embedding(tokens, self.token_embd)
+        x = F.embedding(tokens, self.token_embd) * self.shape.embedding_scale
         length = tokens.shape[1]
         cos, sin = self.get_buffer("cos")[:length], self.get_buffer("sin")[:length]
         for block in self.blocks:

@@ -29,6 +29,7 @@ class Shape:
     head: int = 64
     n_ctx: int = 2048
     rope_base: float = 100_000.0
+    embedding_scale: float = 10.0
     norm_eps: float = 1e-5
 
 
@@ -43,20 +44,23 @@ class Bucket:
 
 BUCKETS = (Bucket("short", 256, 16), Bucket("middle", 512, 8), Bucket("long", 2048, 2))
 ROWS_PER_SHARD = {"short": 4096, "middle": 2048, "long": 256}
+COPYING_SHARDS = 2  # of short rows: the first, which are mostly copying
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Warm-up, a constant rate, then a linear decay to nothing.
 
-    A step is two micro-batches: one of short rows, and one of the bucket whose turn it is.
+    A step is two micro-batches: one of short rows, and one of the bucket whose turn it is. Batches
+    are small and noisy, so most of the run is decay, and AdamW looks back over a hundred steps.
     """
 
-    steps: int = 4000
+    steps: int = 3600
     warmup: int = 40
-    decay: float = 0.55
+    decay: float = 0.8
     muon_rate: float = 0.02
     adam_rate: float = 0.004
+    adam_memory: float = 0.99
     weight_decay: float = 0.02
     long_from: float = 0.12
     save_every: int = 100

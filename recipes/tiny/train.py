@@ -39,7 +39,10 @@ class Trainer:
         self.schedule, self.data = schedule, data
         self.muon = Muon(self.net.matrices(), schedule.weight_decay)
         self.adam = torch.optim.AdamW(
-            self.net.others(), lr=schedule.adam_rate, betas=(0.9, 0.95), weight_decay=0.0
+            self.net.others(),
+            lr=schedule.adam_rate,
+            betas=(0.9, schedule.adam_memory),
+            weight_decay=0.0,
         )
         self.done = 0
 

@@ -22,6 +22,7 @@ from recipes.tiny.skills import (
     greetings,
     identity,
     language,
+    lookup,
     memory,
     numbers,
     personas,
@@ -63,6 +64,7 @@ EXCHANGES: dict[str, Ask] = {
     "case": copying.case,
     "spell": copying.spell,
     "word_order": copying.word_order,
+    "look_up": lookup.look_up,
     "story": texts.story,
     "title": texts.title,
     "sentiment": texts.sentiment,
@@ -158,6 +160,7 @@ def _no_tool(source: Source) -> Chat:
 
 FAMILIES: dict[str, Family] = {
     **{name: partial(_alone, ask, False) for name, ask in EXCHANGES.items()},
+    "look_up_many": lambda source: chat(lookup.look_up(source, 20)),
     "remember": lambda source: conversations.remember(source, filler),
     "not_told": lambda source: conversations.unknown(source, filler),
     "system_fact": memory.system_fact,
@@ -177,6 +180,7 @@ FAMILIES: dict[str, Family] = {
     "tool_result": results.result,
     "tool_retry": results.retry,
     "tool_steps": results.steps,
+    "tool_session": results.session,
     "think_arithmetic": partial(_alone, arithmetic.arithmetic, True),
     "think_compare": partial(_alone, numbers.compare, True),
     "think_any": _think_any,

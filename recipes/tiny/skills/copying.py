@@ -63,7 +63,7 @@ _ORDINALS = "first second third fourth fifth".split()
 def text(source: Source) -> str:
     """Something to copy: words known and unknown, codes, numbers, addresses, signs."""
     kind = source.random.random()
-    if kind < 0.35:
+    if kind < 0.25:
         return source.words(1, 5)
     if kind < 0.5:
         return source.words(6, 16)

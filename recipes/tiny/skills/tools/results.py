@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from recipes.tiny.chats import Call, Chat, Message, compact
 from recipes.tiny.facts.countries import CITIES
+from recipes.tiny.held_out import is_for_training
 from recipes.tiny.skills.tools.calling import calls, opening, tools_of, wishes
 from recipes.tiny.skills.tools.catalogue import Parameter, Wish, tool
 from recipes.tiny.source import Source
@@ -189,6 +191,27 @@ def _mistake(source: Source, it: Wish) -> tuple[Call, str]:
         )
         return Call(it.call.name, arguments), f"Error: {said}"
     return Call(it.call.name, arguments), _failed(source, said)
+
+
+def session(source: Source, think: bool = False) -> Chat:
+    """Several requests in turn for the tools of one list, each answered by its own: what costs most
+    in a conversation, the list, serves three calls."""
+    while True:
+        made = wishes(source, source.pick((2, 3, 3)), everyday_share=0.7)
+        if is_for_training(it.key for it in made[:-1]):
+            break
+    said = opening(source, made[0].ask)
+    for earlier, it in pairwise(made):
+        outcome, answer = _outcome(source, earlier)
+        said += [
+            calls(earlier.call),
+            Message("tool", outcome),
+            Message("assistant", answer),
+            Message("user", it.ask),
+        ]
+    last = made[-1]
+    said.append(calls(last.call, think=think))
+    return Chat(tuple(said), (last.key,), tools_of(source, made), think)
 
 
 # -- several steps --------------------------------------------------------------------------------
