@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.8
-# Without MODEL, a tiny model is served where it lies beside the project.
-MODEL ?= $(wildcard ../shared/data/tiny/mullama-tiny.gguf)
+# Without MODEL, the built-in one is served.
+MODEL ?=
 HOST ?= 127.0.0.1
 PORT ?= 8080
 ARGS ?=

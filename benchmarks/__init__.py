@@ -4,6 +4,7 @@
     python -m benchmarks start    servers that it starts and ends itself; memory and cold start too
     python -m benchmarks restart  our server's prefixes from disk, beside computing them
     python -m benchmarks engine   the engine without HTTP, beside a bare loop over the C API
+    python -m benchmarks library  how soon a model can answer in a program, and how fast
     python -m benchmarks soak     many short requests: does anything grow?
     python -m benchmarks mixed    all kinds of requests, and too little room: is anything wrong?
     python -m benchmarks kills    workers that are killed while they write: is the next one sound?

@@ -11,6 +11,7 @@ import click
 from benchmarks.address import BadAddress
 from benchmarks.commands.engine import engine
 from benchmarks.commands.kills import kills
+from benchmarks.commands.library import library
 from benchmarks.commands.mixed import mixed
 from benchmarks.commands.model import model
 from benchmarks.commands.restart import restart
@@ -51,7 +52,7 @@ def _exit(code: int | None) -> None:
         sys.exit(code)
 
 
-for command in (run, start, restart, engine, schemas, soak, mixed, kills, model):
+for command in (run, start, restart, engine, library, schemas, soak, mixed, kills, model):
     cli.add_command(command)
 
 if __name__ == "__main__":

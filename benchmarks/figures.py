@@ -41,6 +41,7 @@ FIGURES = {
     "request_p50_ms": Figure("request p50", "ms"),
     "wall_s": Figure("wall", "s", n_digits=2),
     "step_us": Figure("step", "µs"),
+    "load_ms": Figure("load", "ms"),
     "first_token_s": Figure("spawn to first token", "s", n_digits=2),
     "rss_mb": Figure("RSS", "MB"),
     "pss_mb": Figure("PSS", "MB"),

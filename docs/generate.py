@@ -1,4 +1,5 @@
-"""Writes the pages that are derived from code: docs/cli.md, docs/config.md, docs/fields.md.
+"""Writes what pages derive: docs/cli.md, docs/config.md and docs/fields.md from code, the table in
+recipes/tiny/README.md from evaluation.json.
 
 python docs/generate.py            writes them
 python docs/generate.py --check    fails when they are not what the code says
@@ -6,6 +7,8 @@ python docs/generate.py --check    fails when they are not what the code says
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -19,8 +22,13 @@ from mullama.cli import mullama
 from mullama.cli.exits import MEANINGS
 from mullama.config import ModelOptions, ServerOptions, flag, variable
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
+TINY = ROOT / "recipes" / "tiny"
 NOTE = "<!-- Written by docs/generate.py; change the code, then run it. -->"
+TABLE = re.compile(
+    r"(?<=<!-- Written by docs/generate.py from evaluation.json. -->\n).*(?=<!-- Until here. -->)",
+    re.DOTALL,
+)
 WIDTH = 100
 
 
@@ -131,6 +139,27 @@ def type_of(field: dict[str, Any]) -> str:
     return " or ".join(kind) if isinstance(kind, list) else str(kind)
 
 
+def recipe_page() -> str:
+    """The recipe's page, with the figures of the model that it made."""
+    figures = evaluation(json.loads((TINY / "evaluation.json").read_text()))
+    return TABLE.sub(lambda _: f"\n{figures}\n\n", (TINY / "README.md").read_text())
+
+
+def evaluation(document: dict[str, Any]) -> str:
+    """A table of two families a line, and which file it is of."""
+    families, model = document["families"], document["model"]
+    cells = [[f"`{it}`", str(of["n"]), f"{of['percent']:.1f}"] for it, of in families.items()]
+    half = (len(cells) + 1) // 2
+    others = [*cells[half:], ["", "", ""]]
+    rows = [[*one, *other] for one, other in zip(cells, others, strict=False)]
+    n, right = (sum(of[key] for of in families.values()) for key in ("n", "right"))
+    head = ["family", "asked", "% right"]
+    return (
+        f"{model['name']} {model['version']}, {model['bytes']:,} bytes: {100 * right / n:.1f}% of "
+        f"{n:,} questions.\n\n{table([*head, *head], rows)}"
+    )
+
+
 def table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(
@@ -138,7 +167,12 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     )
 
 
-PAGES = {"cli.md": cli_page, "config.md": config_page, "fields.md": fields_page}
+PAGES = {
+    "docs/cli.md": cli_page,
+    "docs/config.md": config_page,
+    "docs/fields.md": fields_page,
+    "recipes/tiny/README.md": recipe_page,
+}
 
 
 def main(args: list[str]) -> int:
@@ -146,15 +180,15 @@ def main(args: list[str]) -> int:
     stale = [
         name
         for name, page in PAGES.items()
-        if not (HERE / name).exists() or (HERE / name).read_text() != page()
+        if not (ROOT / name).exists() or (ROOT / name).read_text() != page()
     ]
     if args == ["--check"]:
         for name in stale:
-            print(f"docs/{name} is not what the code says; run: python docs/generate.py")
+            print(f"{name} is not what it derives from; run: python docs/generate.py")
         return 1 if stale else 0
     for name in stale:
-        (HERE / name).write_text(PAGES[name]())
-        print(f"docs/{name} written")
+        (ROOT / name).write_text(PAGES[name]())
+        print(f"{name} written")
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mullama.models.builtin import builtin_path
 from tests.rank_models import write_encoder
 
 # The same examples in every run where luck must not decide, other ones on a developer's machine.
@@ -52,8 +53,8 @@ def _interruptible() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_model() -> Path:
-    """A tiny chat model that answers sensibly (ChatML, 4096 tokens of vocabulary)."""
-    return shared("tiny/mullama-tiny.gguf")
+    """The built-in chat model, which answers sensibly (ChatML, 4096 tokens of vocabulary)."""
+    return builtin_path()
 
 
 @pytest.fixture(scope="session")

@@ -40,12 +40,23 @@ def test_derived_pages_are_what_the_code_says(capsys: pytest.CaptureFixture[str]
 
 def test_a_stale_page_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = load_generator()
-    monkeypatch.setattr(generator, "HERE", tmp_path)
+    monkeypatch.setattr(generator, "ROOT", tmp_path)
+    monkeypatch.setattr(generator, "PAGES", {"cli.md": generator.cli_page})
     assert generator.main(["--check"]) == 1
     assert generator.main([]) == 0
     assert generator.main(["--check"]) == 0
     (tmp_path / "cli.md").write_text("old")
     assert generator.main(["--check"]) == 1
+
+
+def test_an_evaluation_becomes_a_table() -> None:
+    families = {name: {"n": 4, "right": 3, "percent": 75.0} for name in ("a", "b", "c")}
+    model = {"name": "mullama-tiny", "version": "1.0", "bytes": 6000000}
+    text = load_generator().evaluation({"model": model, "families": families})
+    first, *_, one, other = text.splitlines()
+    assert first == "mullama-tiny 1.0, 6,000,000 bytes: 75.0% of 12 questions."
+    assert one == "| `a` | 4 | 75.0 | `c` | 4 | 75.0 |"
+    assert other == "| `b` | 4 | 75.0 |  |  |  |"
 
 
 def anchors(page: Path) -> set[str]:

@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tests.rank_models import write_bert
 ADDRESS = "http://127.0.0.1:8080"
 STRICT_CURL = 'curl() { command curl -sS --fail-with-body --noproxy "*" "$@"; }\n'
 OTHERS = re.compile(r'"(embed|ranker)"')
-LIBRARY = ROOT / "docs" / "library.md"
+README, LIBRARY = ROOT / "README.md", ROOT / "docs" / "library.md"
 
 Settle = Callable[[Example, str], None]
 
@@ -90,8 +91,34 @@ def test_every_client_s_example_runs(
     settle(example, capsys.readouterr().out)
 
 
+@pytest.mark.parametrize(
+    "example", found("python", lambda it: it.page == README and "Model.load" in it.text)
+)
+def test_the_readme_shows_the_library(
+    example: Example, settle: Settle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exec(compile(example.text, example.page.name, "exec"), {})
+    settle(example, capsys.readouterr().out)
+
+
+def is_for_the_terminal(example: Example) -> bool:
+    return "curl " not in example.text and example.shown is not None
+
+
+@pytest.mark.parametrize("example", found("sh", is_for_the_terminal))
+def test_commands_show_what_is_printed(example: Example, settle: Settle) -> None:
+    """A server is stopped as soon as it has said all that it says."""
+    if not re.match("(make|mullama) serve", example.text):
+        settle(
+            example, in_bash(f'mullama() {{ {sys.executable} -m mullama "$@"; }}\n{example.text}')
+        )
+        return
+    with running("serve", "--port", "0") as server:
+        server.said("Ctrl-C stops")
+        settle(example, "\n".join(server.lines).replace(server.url, ADDRESS) + "\n")
+
+
 def test_the_library_page_runs_as_printed(
-    tiny_model: Path,
     minilm_model: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -99,7 +126,6 @@ def test_the_library_page_runs_as_printed(
     settle: Settle,
 ) -> None:
     """Its blocks one after the other, each with the output that stands under it."""
-    (tmp_path / "model.gguf").symlink_to(tiny_model)
     (tmp_path / "minilm.gguf").symlink_to(minilm_model)
     write_bert(tmp_path / "reranker.gguf")
     monkeypatch.chdir(tmp_path)

@@ -45,7 +45,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_without_arguments_it_says_what_there_is() -> None:
     result = call()
     assert result.exit_code == 0
-    assert all(word in result.stdout for word in ("run", "start", "engine", "soak", "model"))
+    assert all(word in result.stdout for word in ("run", "start", "engine", "library", "soak"))
 
 
 def test_running_servers_are_compared() -> None:
@@ -165,6 +165,14 @@ def test_the_engine_is_compared_to_a_bare_loop(model: Path) -> None:
     assert list(document["results"]) == ["one stream", "16 streams", "prompt"]
     for figures in document["results"].values():
         assert figures["tokens_per_s"]["ratio"]["bare loop"] > 0
+
+
+def test_the_library_loads_and_streams(model: Path) -> None:
+    result = call("library", model, "--rounds", 2, "--scale", 0.05)
+    assert result.exit_code == 0, result.output
+    results = last_line(result)["results"]
+    assert len(results["loading"]["load_ms"]["rounds"]["library"]) == 2
+    assert results["one stream"]["tokens_per_s"]["median"]["library"] > 0
 
 
 def test_a_soak_looks_at_memory_and_counters() -> None:

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mullama.cli.models import default_name, named_models
+from mullama.cli.models import default_name, model_and_prompt, named_models
 from mullama.cli.options import config_options
 from mullama.config import ModelOptions, ServerOptions, variable
 
@@ -180,3 +180,31 @@ def test_what_no_model_could_be_loaded_with_is_refused_at_the_start(
 ) -> None:
     """It was only found when the model was loaded."""
     assert words in refused(*flags)
+
+
+@pytest.mark.parametrize(
+    ("given", "model", "prompt"),
+    [
+        ((None, None), None, None),
+        (("mullama-tiny", None), "mullama-tiny", None),
+        (("a.gguf", "Hi"), "a.gguf", "Hi"),
+        (("a.gguf", None), "a.gguf", None),
+        (("my model.gguf", None), "my model.gguf", None),
+        ((__file__, None), __file__, None),
+        (("Why is the sky blue?", None), None, "Why is the sky blue?"),
+        (("Hello!", None), None, "Hello!"),
+        (("12+30", None), None, "12+30"),
+        (("word " * 2000, None), None, "word " * 2000),
+    ],
+)
+def test_one_argument_of_run_is_a_model_or_a_prompt(
+    given: tuple[str | None, str | None], model: str | None, prompt: str | None
+) -> None:
+    assert model_and_prompt(*given) == (model, prompt)
+
+
+@pytest.mark.parametrize("word", ["Hello", "llama3", "models/chat", "./chat", r"C:\chat"])
+def test_a_word_that_is_no_file_is_not_guessed_at(word: str) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        model_and_prompt(word, None)
+    assert f"mullama run mullama-tiny {word}" in caught.value.message

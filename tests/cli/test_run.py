@@ -69,7 +69,9 @@ def test_a_seed_reproduces_an_answer(tiny_model: Path) -> None:
 def test_stop_and_max_tokens_end_an_answer(tiny_model: Path) -> None:
     args = (str(tiny_model), FRANCE, "--temperature", "0")
     assert run(*args, "--stop", " is").stdout == "The capital of France\n"
-    assert run(*args, "-n", "2").stdout == "The capital\n"
+    cut = run(*args, "-n", "2").stdout.removesuffix("\n")
+    assert 0 < len(cut) < len("The capital of France is Paris.")
+    assert "The capital of France is Paris.".startswith(cut)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +104,25 @@ def test_a_prompt_that_does_not_fit_is_told_both_numbers(tiny_model: Path) -> No
     assert done.stderr.startswith("Error: ")
 
 
-def test_a_missing_file_is_said_before_anything_is_loaded() -> None:
-    done = run("none.gguf", FRANCE)
+@pytest.mark.parametrize("more", [[FRANCE], []])
+def test_a_missing_file_is_said_before_anything_is_loaded(more: list[str]) -> None:
+    done = run("none.gguf", *more, stdin="" if more else FRANCE)
     assert done.returncode == 1
     assert done.stderr == "Error: There is no file 'none.gguf'.\n"
+
+
+def test_without_a_model_the_built_in_one_answers_and_is_called_a_demo() -> None:
+    done = run(FRANCE, "--temperature", "0")
+    assert (done.returncode, done.stdout) == (0, "The capital of France is Paris.\n")
+    (line,) = done.stderr.splitlines()
+    assert "mullama-tiny, a demo" in line
+    assert "mullama run path/to/model.gguf" in line
+    assert run("--temperature", "0", stdin=FRANCE).stdout == done.stdout
+
+
+def test_the_built_in_model_goes_by_its_name() -> None:
+    done = run("mullama-tiny", FRANCE, "--temperature", "0")
+    assert (done.stdout, done.stderr) == ("The capital of France is Paris.\n", "")
 
 
 def test_without_a_prompt_and_a_terminal_there_is_nothing_to_do(tiny_model: Path) -> None:

@@ -105,14 +105,32 @@ def test_one_command_serves_one_file(tiny_model: Path) -> None:
         assert server.exit_code() == 0
 
 
-def test_two_models_have_a_worker_each(tiny_model: Path, minilm_model: Path) -> None:
-    models = ("--model", f"embed={minilm_model}", f"chat={tiny_model}")
+@pytest.mark.parametrize("command", ["serve", "api"])
+def test_without_a_model_the_built_in_one_is_served_and_called_a_demo(command: str) -> None:
+    with running(command, "--port", "0") as server:
+        assert "Paris" in capital(server.url, "mullama-tiny")
+        assert server.lines[0] == (
+            "No model is given, so this is mullama-tiny, a demo that knows little. "
+            f"With a real one: mullama {command} path/to/model.gguf"
+        )
+
+
+def test_the_built_in_model_is_one_of_several_by_its_name() -> None:
+    models = ("--model", "mullama-tiny", "--model", "chat=mullama-tiny")
+    with running("serve", *models, "--port", "0") as server:
+        assert "Paris" in capital(server.url, "mullama-tiny")
+        assert "Paris" in capital(server.url, "chat")
+        assert "demo" not in "".join(server.lines)
+
+
+def test_two_models_have_a_worker_each(tiny_model: Path, embed_model: Path) -> None:
+    models = ("--model", f"embed={embed_model}", f"chat={tiny_model}")
     with running("serve", *models, "--port", "0") as server:
         assert "Paris" in capital(server.url), "what is given without a flag comes first"
         assert "Paris" in capital(server.url, "chat")
         body = {"model": "embed", "input": "Hello"}
         answer = httpx.post(f"{server.url}/v1/embeddings", json=body, timeout=PATIENCE)
-        assert len(answer.json()["data"][0]["embedding"]) == 384
+        assert len(answer.json()["data"][0]["embedding"]) > 0
         assert len(server.workers()) == 2
 
 

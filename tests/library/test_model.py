@@ -13,12 +13,12 @@ from mullama import Context, InvalidRequest, Model, ModelError, NotFound, device
 
 
 def test_a_model_says_what_it_is(model: Model) -> None:
-    assert model.name == "Mullama Tiny"
+    assert model.name == "mullama-tiny"
     assert model.architecture == "llama"
     assert model.description == "llama 5.48M Q8_0"
     assert f"{model.n_params:,}" == "5,475,584"
     assert model.size > model.n_params
-    assert (model.n_ctx_train, model.n_vocab) == (4096, 4096)
+    assert (model.n_ctx_train, model.n_vocab) == (2048, 4096)
     assert (model.n_embd, model.n_layer, model.n_head) == (256, 6, 4)
     assert model.token_bos == 0
     assert model.token_eos == 2
@@ -131,6 +131,11 @@ def test_a_file_that_is_no_model_is_refused_with_a_reason(tmp_path: Path) -> Non
     path.write_text("hello")
     with pytest.raises(ModelError, match=r"text\.gguf"):
         Model.load(path)
+
+
+def test_the_built_in_model_has_a_name() -> None:
+    with Model.load("mullama-tiny", vocab_only=True) as model:
+        assert model.name == "mullama-tiny"
 
 
 def test_loading_reports_its_progress(tiny_model: Path) -> None:

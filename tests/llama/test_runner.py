@@ -103,8 +103,8 @@ def test_a_real_models_greedy_answer_is_that_of_a_bare_loop(tiny_model: Path) ->
         text = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
         prompt = vocab.tokenize(text, parse_special=True)
         with LlamaRunner(model, ContextOptions(n_ctx=512, n_lanes=2, n_threads=1)) as runner:
-            answer = greedy(runner, prompt, 8)
-        assert answer == bare_greedy(model, prompt, 8)
+            answer = greedy(runner, prompt, 12)
+        assert answer == bare_greedy(model, prompt, 12)
         assert "Paris" in vocab.detokenize(answer)
 
 

@@ -64,7 +64,7 @@ def test_the_facts_of_a_model(tmp_path: Path) -> None:
 
 def test_the_facts_of_a_real_chat_model(tiny_model: Path) -> None:
     info = read_info(tiny_model)
-    assert (info.name, info.quantization, info.n_params) == ("Mullama Tiny", "Q8_0", 5475584)
+    assert (info.name, info.quantization, info.n_params) == ("mullama-tiny", "Q8_0", 5475584)
     assert (info.kind, info.causal, info.has_tokenizer) == (ModelKind.GENERATE, True, True)
     assert info.chat_template is not None
     assert "<|im_start|>" in info.chat_template

@@ -6,6 +6,7 @@ import random
 import unicodedata
 from pathlib import Path
 
+import gguf
 import pytest
 
 from mullama import Model
@@ -80,10 +81,23 @@ def test_training_is_deterministic_and_saved_whole(tmp_path: Path) -> None:
 def test_llama_cpp_makes_the_same_tokens(tokenizer: bpe.Tokenizer, tmp_path: Path) -> None:
     path = tmp_path / "vocab.gguf"
     write_dummy(path, tokenizer)
+    differing = differing_strings(path, tokenizer)
+    assert not differing, (len(differing), differing[:5])
+
+
+def differing_strings(path: Path, tokenizer: bpe.Tokenizer) -> list[str]:
     with Model.load(path, vocab_only=True) as model:
-        differing = [
+        return [
             text
             for text in strings(10_000)
             if model.tokenize(text, add_bos=False, special=True) != tokenizer.encode(text)
         ]
+
+
+def test_the_model_in_the_package_has_the_recipe_s_tokens(tiny_model: Path) -> None:
+    fields = gguf.GGUFReader(tiny_model).fields
+    merges = fields["tokenizer.ggml.merges"].contents()
+    tokenizer = bpe.Tokenizer([(a, b) for a, b in (merge.split(" ") for merge in merges)])
+    assert tokenizer.tokens == fields["tokenizer.ggml.tokens"].contents()
+    differing = differing_strings(tiny_model, tokenizer)
     assert not differing, (len(differing), differing[:5])

@@ -73,7 +73,7 @@ def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
     rates = [SCHEDULE.rate(step) for step in range(SCHEDULE.steps)]
     assert rates[0] < 0.05
     assert max(rates) == 1.0
-    assert rates[SCHEDULE.steps // 3] == 1.0
+    assert rates[SCHEDULE.steps // 6] == 1.0
     assert 0 < rates[-1] < 0.001
 
 

@@ -38,6 +38,7 @@ from tests.cli.processes import running
 from tests.rank_models import write_bert
 
 MAX_BODY_MB = 1
+N_CTX = 4096  # more than the model was trained on: some requests only have to be taken
 PING_INTERVAL = 0.05
 
 FAKE = pytest.mark.parametrize("live_server", ["fake"], indirect=True)
@@ -100,11 +101,11 @@ def live_server(
         with fake_server() as server:
             yield server
     else:
-        tiny, minilm = (request.getfixturevalue(name) for name in ("tiny_model", "minilm_model"))
+        tiny, embed = (request.getfixturevalue(name) for name in ("tiny_model", "embed_model"))
         ranker = write_bert(tmp_path_factory.mktemp("models") / "ranker.gguf")
-        files = {"chat": tiny, "embed": minilm, "rank": ranker}
+        files = {"chat": tiny, "embed": embed, "rank": ranker}
         models = [word for name, path in files.items() for word in ("--model", f"{name}={path}")]
-        limits = ["--max-body-mb", str(MAX_BODY_MB), "--port", "0"]
+        limits = ["--max-body-mb", str(MAX_BODY_MB), "--context-size", str(N_CTX), "--port", "0"]
         with running("serve", *models, *limits) as process:
             yield LiveServer(process.url, "chat", "embed", "rank")
 

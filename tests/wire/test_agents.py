@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.wire.agent_tools import DEFINED
-from tests.wire.conftest import REAL, LiveServer
+from tests.wire.conftest import N_CTX, REAL, LiveServer
 
 pytestmark = REAL
 
@@ -141,7 +141,7 @@ def test_many_tools_beyond_the_context_are_refused_with_both_numbers(http: httpx
     assert response.status_code == 400
     error = response.json()["error"]
     assert error["code"] == "context_length_exceeded"
-    assert "4096" in error["message"]
+    assert str(N_CTX) in error["message"]
 
 
 @pytest.mark.parametrize(

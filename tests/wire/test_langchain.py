@@ -22,7 +22,7 @@ ASK = "Extract the name and age as JSON from: Helena is 85 years old."
 @tool
 def get_weather(city: str) -> str:
     """Get the current weather of a city."""
-    return f'{{"temperature": 21, "condition": "sunny", "city": "{city}"}}'
+    return "sunny, 21"
 
 
 @tool

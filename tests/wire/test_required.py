@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -10,6 +11,7 @@ import openai
 import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
+from recipes.tiny.cases import Case, held_out_cases
 from tests.wire.conftest import REAL, LiveServer
 
 pytestmark = REAL
@@ -82,6 +84,33 @@ def test_required_always_gives_a_call(
         assert not choice.message.content
         for call in choice.message.tool_calls:
             check(call)
+
+
+def test_calls_of_unseen_tools_are_valid_however_hot(client: openai.OpenAI) -> None:
+    """Also where none of them fits, so that the model would rather have answered. A text in one
+    may go on to the last token allowed; then the answer says that it was cut."""
+    families = ("tool_call", "tool_choose", "tool_none")
+    cases = [case for family in families for case in held_out_cases(family, 12)]
+
+    def asked(case: Case) -> Any:
+        fields = {"messages": case.messages, "tools": case.tools, "seed": len(case.messages)}
+        return ask(client, False, **fields, tool_choice="required", temperature=1.2)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(asked, cases))
+    whole = 0
+    for case, (choice,) in zip(cases, answers, strict=True):
+        offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in case.tools}
+        if choice.finish_reason == "length":
+            continue
+        whole += 1
+        assert choice.finish_reason == "tool_calls"
+        assert choice.message.tool_calls
+        for call in choice.message.tool_calls:
+            arguments = json.loads(call.function.arguments)
+            jsonschema.validate(arguments, offered[call.function.name])
+            assert arguments.keys() <= offered[call.function.name]["properties"].keys()
+    assert whole >= len(cases) * 0.9
 
 
 @pytest.mark.parametrize("name", ["now", "get_weather_map"])

@@ -226,4 +226,5 @@ def test_the_openai_client_gets_what_was_shown(live_server: LiveServer) -> None:
         vectors = client.embeddings.create(
             model="embed", input=["The food was delicious.", "The meal was excellent."]
         )
-        assert [len(one.embedding) for one in vectors.data] == [384, 384]
+        assert len(vectors.data) == 2
+        assert len(vectors.data[0].embedding) == len(vectors.data[1].embedding) > 0

@@ -1,14 +1,18 @@
-"""Model arguments: `path/to/model.gguf` or `name=path/to/model.gguf`. Looks at names only."""
+"""Model arguments: `path/to/model.gguf`, `name=path/to/model.gguf`, the built-in model's name."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from mullama.models.builtin import NAME, located
+
 _PART = re.compile(r"-\d{5}-of-\d{5}$")  # how llama.cpp names the files of a split model
+_WORD = re.compile(r"[\w.~:@/\\-]+", re.ASCII)  # what a model may be called
 
 
 def named_models(arguments: Iterable[str]) -> dict[str, Path]:
@@ -33,9 +37,36 @@ def _split(argument: str) -> tuple[str, Path]:
         raise click.UsageError(f"{name!r} can't be a model's name; give one as --model NAME=PATH.")
     if not path:
         raise click.UsageError(f"No path is given for {name!r}; the form is --model NAME=PATH.")
-    return name, Path(path).expanduser()
+    return name, located(path).expanduser()
 
 
 def default_name(path: Path) -> str:
     """The file's name without `.gguf` and without the numbers of a split model's part."""
     return _PART.sub("", path.name.removesuffix(".gguf"))
+
+
+def model_and_prompt(model: str | None, prompt: str | None) -> tuple[str | None, str | None]:
+    """What `mullama run` is given: one argument alone may be either.
+
+    It is a model if there is such a file, or if it could be one's name: a word without spaces, or
+    anything that ends in `.gguf`. Raises UsageError for a word that is no file: it may be meant as
+    a prompt, and is not guessed at.
+    """
+    if model is None or prompt is not None or model == NAME or model.endswith(".gguf"):
+        return model, prompt
+    if os.path.exists(os.path.expanduser(model)):  # also for texts too long to be a path
+        return model, None
+    if _WORD.fullmatch(model):
+        raise click.UsageError(
+            f"There is no file {model!r}. If it is a prompt, name the model, too: "
+            f"mullama run {NAME} {model}"
+        )
+    return None, model
+
+
+def demo_line(command: str) -> str:
+    """What is said when no model was given."""
+    return (
+        f"No model is given, so this is {NAME}, a demo that knows little. "
+        f"With a real one: mullama {command} path/to/model.gguf"
+    )

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mullama.cli.exits import OUTPUT_CLOSED
+from mullama.cli.models import demo_line, model_and_prompt
 from mullama.cli.options import config_options
 from mullama.config import ModelOptions
 from mullama.errors import ContextLengthExceeded, InvalidRequest
+from mullama.models.builtin import NAME, located
 
 if TYPE_CHECKING:
     from mullama import Context, Model
@@ -31,7 +33,7 @@ _ENDS = ("/exit", "/quit", "/bye")
     short_help="Talk to a model in the terminal.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.argument("model", metavar="MODEL.gguf", type=click.Path(path_type=Path))
+@click.argument("model", metavar="[MODEL.gguf]", required=False)
 @click.argument("prompt", required=False)
 @click.option("-s", "--system", help="What the model is told to be, before the first turn.")
 @click.option("--raw", is_flag=True, help="Continue the text as it is, without a chat template.")
@@ -50,14 +52,20 @@ _ENDS = ("/exit", "/quit", "/bye")
     show_default=True,
 )
 @config_options(ModelOptions)
-def run(options: ModelOptions, model: Path, prompt: str | None, raw: bool, **given: Any) -> None:
+def run(
+    options: ModelOptions, model: str | None, prompt: str | None, raw: bool, **given: Any
+) -> None:
     """Streams a model's answer to the terminal; everything else goes to stderr.
 
     PROMPT may also be piped in; with both, the piped text comes first. Without either, it is a
     conversation: Ctrl-C stops an answer, and at the prompt it ends the conversation, as does
     Ctrl-D.
 
+    Without MODEL the built-in mullama-tiny answers, a demo; a PROMPT of one word needs its name
+    before it.
+
     \b
+    mullama run "What is the capital of France?"
     mullama run model.gguf "Why is the sky blue?"
     git diff | mullama run model.gguf "Write a commit message." --temperature 0
     """
@@ -67,11 +75,15 @@ def run(options: ModelOptions, model: Path, prompt: str | None, raw: bool, **giv
     progress = Progress()
     log_to(progress, given.pop("log_level"))
     wish = _wish(**given)
+    model, prompt = model_and_prompt(model, prompt)
     text = given_text(prompt, sys.stdin)
     if text is None and not (sys.stdin and sys.stdin.isatty()):
         raise click.UsageError("There is no prompt: give one, pipe one in, or use a terminal.")
+    if model is None:
+        progress.line(demo_line("run"))
+    path = located(model or NAME).expanduser()
     with ExitStack() as stack:
-        conversation = _open(stack, model, options, wish, progress, raw=raw)
+        conversation = _open(stack, path, options, wish, progress, raw=raw)
         try:
             if text is None:
                 _converse(conversation)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from mullama.cli.models import named_models
+from mullama.cli.models import demo_line, named_models
 from mullama.cli.options import config_options
 from mullama.config import ModelOptions, ServerOptions
+from mullama.models.builtin import NAME
 
 
 @click.command(short_help="Serve models over HTTP.")
@@ -17,8 +18,8 @@ from mullama.config import ModelOptions, ServerOptions
     "models",
     multiple=True,
     metavar="[NAME=]PATH",
-    help="A GGUF file to serve, and its name (default: the file's). Repeat it for more models; "
-    "the first is the default model.",
+    help="A GGUF file to serve, and its name (default: the file's); mullama-tiny is the built-in "
+    "model. Repeat it for more models; the first is the default model.",
 )
 @config_options(ServerOptions, ModelOptions)
 def serve(
@@ -29,7 +30,8 @@ def serve(
 ) -> None:
     """Serves GGUF models to OpenAI clients, curl and browsers.
 
-    Files may be given with or without --model; those without come first.
+    Files may be given with or without --model; those without come first. Without any, the
+    built-in model is served, mullama-tiny: a demo.
 
     The first Ctrl-C (or SIGTERM) lets running answers finish, up to --shutdown-timeout; a second
     one ends them.
@@ -37,32 +39,33 @@ def serve(
     \b
     mullama serve --model chat=chat.gguf --model embed=minilm.gguf --port 8080
     """
-    if not (files or models):
-        raise click.UsageError("No model is given. Give one: mullama serve --model path/to.gguf")
-    _serve((*files, *models), options, model_options)
+    _serve((*files, *models), options, model_options, "serve")
 
 
 @click.command(short_help="Serve one GGUF file over HTTP.")
-@click.argument("model", required=False, metavar="MODEL.gguf")
+@click.argument("model", required=False, metavar="[MODEL.gguf]")
 @click.option("-m", "--model", "other", metavar="PATH", help="The GGUF file, given by name.")
 @config_options(ServerOptions, ModelOptions)
 def api(
     options: ServerOptions, model_options: ModelOptions, model: str | None, other: str | None
 ) -> None:
-    """Serves one GGUF file: one file, one command.
+    """Serves one GGUF file: one file, one command. Without one, the built-in mullama-tiny: a demo.
 
     Note that -h is the host here; help is --help.
 
     \b
     mullama api model.gguf -h 0.0.0.0 -p 3000 -ngl 35
     """
-    if (model is None) == (other is None):
+    given = tuple(one for one in (model, other) if one is not None)
+    if len(given) > 1:
         raise click.UsageError("Give one GGUF file: mullama api path/to.gguf")
-    _serve((model or other or "",), options, model_options)
+    _serve(given, options, model_options, "api")
 
 
-def _serve(models: tuple[str, ...], options: ServerOptions, model_options: ModelOptions) -> None:
-    named = named_models(models)
+def _serve(
+    models: tuple[str, ...], options: ServerOptions, model_options: ModelOptions, command: str
+) -> None:
+    named = named_models(models or (NAME,))
 
     from mullama.api import server
     from mullama.api.sockets import bind, is_open, url
@@ -73,6 +76,8 @@ def _serve(models: tuple[str, ...], options: ServerOptions, model_options: Model
     log_to(progress, options.log_level)
     sockets = bind(options.host, options.port)
     try:
+        if not models:
+            progress.line(demo_line(command))
         watch = Watch(url(sockets), progress, is_open=is_open(sockets))
         server.run(named, model_options, options, sockets, watch)
     finally:

@@ -14,6 +14,7 @@ from mullama.host import wiring
 from mullama.library.lifetime import Closable, Weights, close_when_dropped
 from mullama.llama.model import LlamaModel
 from mullama.llama.vocab import LlamaVocab
+from mullama.models.builtin import located
 from mullama.models.gguf import read_info
 from mullama.models.templates import with_template
 from mullama.types import Token
@@ -51,12 +52,13 @@ class Model(Closable):
         chat_template: str | tuple[str, ...] = "",
         progress: Callable[[float], object] | None = None,
     ) -> Self:
-        """Load a model file; of a split model, give its first part.
+        """Load a model file; of a split model, give its first part. "mullama-tiny" is the built-in
+        model.
 
         `n_gpu_layers` -1 puts all layers on the GPU; `device` and the names after it are those of
-        `ModelOptions`. `vocab_only` loads no weights: the result
-        tokenizes and renders chat templates. `chat_template` takes the place of the file's own:
-        Jinja text, or `@` and the path of a file. `progress` is called with 0.0 to 1.0.
+        `ModelOptions`. `vocab_only` loads no weights: the result tokenizes and renders chat
+        templates. `chat_template` takes the place of the file's own: Jinja text, or `@` and the
+        path of a file. `progress` is called with 0.0 to 1.0.
 
         Raises NotFound where there is no such file, ModelError, with the reason, for one that can't
         be loaded, and InvalidRequest for devices and buffer types that are not there.
@@ -73,7 +75,7 @@ class Model(Closable):
         )
         return cls(
             LlamaModel.load(
-                with_template(read_info(path), chat_template),
+                with_template(read_info(located(path)), chat_template),
                 use_mmap=use_mmap,
                 use_mlock=use_mlock,
                 vocab_only=vocab_only,

@@ -57,7 +57,7 @@ for (const [who, model] of Object.entries(models)) {
   tell("partial", { first: partial[0], last: partial.at(-1), n: partial.length });
 
   const weather = Output.choice({ options: ["sunny", "rainy"] });
-  const choice = await generateText({ ...asked, output: weather, prompt: "Is it sunny?" });
+  const choice = await generateText({ ...asked, output: weather, prompt: "JSON: result is sunny" });
   tell("choice", choice.output);
 
   let text = "";
@@ -66,7 +66,7 @@ for (const [who, model] of Object.entries(models)) {
   tell("text", { text, reason: await words.finishReason, usage: (await words.usage).outputTokens });
 
   const loop = { ...asked, tools, stopWhen: stepCountIs(4) };
-  const whole = await generateText({ ...loop, prompt: "What is the weather in Paris?" });
+  const whole = await generateText({ ...loop, prompt: "Check the weather in Paris." });
   tell("loop", { text: whole.text, steps: told(whole.steps) });
 
   const stream = streamText({ ...loop, prompt: "Calculate 12 times 7." });

@@ -35,9 +35,9 @@ const tools = [
     },
   }),
 ];
-const whole = client.chat.completions.runTools({ ...ask("What is the weather in Paris?"), tools });
+const whole = client.chat.completions.runTools({ ...ask("Check the weather in Paris."), tools });
 tell("whole loop", await whole.finalContent());
-const asked = { ...ask("What is the weather in Rome?"), tools, stream: true };
+const asked = { ...ask("Check the weather in Rome."), tools, stream: true };
 const streamed = client.chat.completions.runTools(asked);
 let text = "";
 streamed.on("content", (delta) => (text += delta));
