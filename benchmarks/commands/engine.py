@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import click
 
-from benchmarks.commands.settings import Settings, facts, tell, with_settings
+from benchmarks.commands.settings import Settings, facts, tell, threads_option, with_settings
 
 
 @click.command(short_help="Measure the engine without HTTP.")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
-@click.option(
-    "--threads",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 1024),
-    help="Compute threads; 0 for one a core.",
-)
+@threads_option
 @with_settings
 def engine(settings: Settings, model: str, threads: int) -> int:
     """Measures the engine in this process, beside a bare loop over the C API.

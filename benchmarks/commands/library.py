@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import click
 
-from benchmarks.commands.settings import Settings, facts, tell, with_settings
+from benchmarks.commands.settings import Settings, facts, tell, threads_option, with_settings
 from mullama.models.builtin import NAME, located
 
 
 @click.command(short_help="Measure the library: loading, and one stream.")
 @click.argument("model", default=NAME)
-@click.option(
-    "--threads",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 1024),
-    help="Compute threads; 0 for one a core.",
-)
+@threads_option
 @with_settings
 def library(settings: Settings, model: str, threads: int) -> int:
     """Measures how soon a model can answer in a program, and how fast one answer comes.

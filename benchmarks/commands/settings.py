@@ -49,6 +49,13 @@ timeout_option = click.option(
     type=click.FloatRange(0.1, 3600.0),
     help="Seconds for one request.",
 )
+threads_option = click.option(
+    "--threads",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 1024),
+    help="Compute threads; 0 for one a core.",
+)
 _rounds_option = click.option(
     "--rounds", default=3, show_default=True, type=click.IntRange(1, MOST_ROUNDS)
 )

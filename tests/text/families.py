@@ -34,6 +34,11 @@ class Family:
 _ARGUMENTS = '{"city": "Paris", "days": 3}'
 _JSON = '{"name": "get_weather", "arguments": ' + _ARGUMENTS + "}"
 _TIME = '{"name": "get_time", "arguments": {}}'
+_GRANITE_SHOWN = (
+    '"name": "get_weather"',
+    f"assistant<|end_of_role|><|tool_call|>[{_JSON}]<|end_of_text|>",
+    "tool<|end_of_role|>Sunny",
+)
 _PYTHON = 'get_weather(city="Paris", days=3)'
 _CALL = "{{ {'name': c.function.name, 'arguments': c.function.arguments} | tojson }}"
 _KEYWORDS = "{% for k, v in c.function.arguments.items() %}{{ k }}={{ v | tojson }}{{ ', ' if not loop.last }}{% endfor %}"
@@ -335,11 +340,7 @@ FAMILIES = [
         call=f"<|tool_call|>[{_JSON}]",
         calls=f"<|tool_call|>[{_JSON}, {_TIME}]",
         thought="Here is my thought process:\n\nHm.\n\nHere is my response:\n\nYes.",
-        shown=(
-            '"name": "get_weather"',
-            f"assistant<|end_of_role|><|tool_call|>[{_JSON}]<|end_of_text|>",
-            "tool<|end_of_role|>Sunny",
-        ),
+        shown=_GRANITE_SHOWN,
     ),
     Family(
         "granite-3.3",
@@ -347,11 +348,7 @@ FAMILIES = [
         call=f"<|tool_call|>[{_JSON}]",
         calls=f"<think>Hm.</think><|tool_call|>[{_JSON}, {_TIME}]",
         thought="<think>Hm.</think><response>Yes.</response>",
-        shown=(
-            '"name": "get_weather"',
-            f"assistant<|end_of_role|><|tool_call|>[{_JSON}]<|end_of_text|>",
-            "tool<|end_of_role|>Sunny",
-        ),
+        shown=_GRANITE_SHOWN,
     ),
     # Muse: each part is a message that says to whom; its head ends as the mark of thoughts begins.
     Family(

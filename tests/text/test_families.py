@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import pytest
 
 from mullama.text.channels import Parser, begun
-from mullama.text.formats import find_format
 from mullama.text.spans import Answer
-from mullama.text.syntax import Format
-from mullama.text.template import ChatTemplate
 from tests.text.chat_cases import parse
 from tests.text.families import FAMILIES, Family
 from tests.text.test_templates import tool
+from tests.text.unknown import PARIS, USER, format_of, mutated, template_of
 
-USER = {"role": "user", "content": "Hi there"}
 TOOLS = [
     tool(
         "get_weather",
@@ -31,7 +27,6 @@ TOOLS = [
     ),
     tool("get_time", description="The time", parameters={"type": "object", "properties": {}}),
 ]
-PARIS = ("get_weather", {"city": "Paris", "days": 3})
 TIME: tuple[str, dict[str, Any]] = ("get_time", {})
 CALLED = [
     {"role": "system", "content": "Be brief."},
@@ -53,22 +48,12 @@ CALLED = [
 each = pytest.mark.parametrize("family", FAMILIES, ids=[family.name for family in FAMILIES])
 
 
-@cache
-def template_of(family: Family) -> ChatTemplate:
-    return ChatTemplate(family.source, bos="<s>", eos="</s>")
-
-
-@cache
-def format_of(family: Family) -> Format:
-    return find_format(template_of(family))
-
-
 def opened_by(family: Family, tools: Iterable[dict[str, Any]] = ()) -> str:
     """What the prompt has of the answer."""
     given: dict[str, Any] = {"tools": list(tools)}
     if family.thinks is not None:
         given["enable_thinking"] = family.thinks
-    template = template_of(family)
+    template = template_of(family.source)
     history = template.render([USER], add_generation_prompt=False, **given)
     return begun(template.render([USER], **given), history)
 
@@ -77,8 +62,8 @@ def read(family: Family, raw: str) -> Answer:
     """The answer, which is the same whole and cut at every character."""
     opened = opened_by(family, TOOLS)
     assert opened.endswith(family.opened)
-    whole = parse(Parser(format_of(family), opened=opened, tools=TOOLS), [raw])
-    assert parse(Parser(format_of(family), opened=opened, tools=TOOLS), raw) == whole
+    whole = parse(Parser(format_of(family.source), opened=opened, tools=TOOLS), [raw])
+    assert parse(Parser(format_of(family.source), opened=opened, tools=TOOLS), raw) == whole
     return whole
 
 
@@ -123,7 +108,7 @@ def test_words_about_tools_are_words(family: Family) -> None:
 
 @each
 def test_its_prompt_has_tools_calls_and_results_in_its_own_form(family: Family) -> None:
-    prompt = template_of(family).render(CALLED, tools=TOOLS)
+    prompt = template_of(family.source).render(CALLED, tools=TOOLS)
     places = [prompt.find(text) for text in ("Be brief.", *family.shown)]
     assert min(places) >= 0, prompt
     assert prompt.count("Sunny") == 1
@@ -132,22 +117,19 @@ def test_its_prompt_has_tools_calls_and_results_in_its_own_form(family: Family) 
 
 @each
 def test_what_its_syntax_writes_is_read(family: Family) -> None:
-    syntax = format_of(family).calls
+    syntax = format_of(family.source).calls
     assert syntax is not None
     calls = [PARIS, TIME] if syntax.many else [PARIS]
-    parser = Parser(format_of(family), tools=TOOLS)
+    parser = Parser(format_of(family.source), tools=TOOLS)
     assert called(parse(parser, [syntax.write(calls)])) == calls
 
 
 @each
 def test_noise_never_raises_and_cuts_make_no_difference(family: Family) -> None:
     chance = random.Random(family.name)
-    format, texts = format_of(family), [family.call, family.calls, family.thought, "Yes."]
+    format, texts = format_of(family.source), [family.call, family.calls, family.thought, "Yes."]
     scraps = [*sorted(format.marks), *'{}[]":,<>\n (=', "get_weather", "get_time", "x"]
     for _ in range(30):
-        text = chance.choice(texts)
-        for _ in range(chance.randint(0, 5)):
-            place = chance.randint(0, len(text))
-            text = text[:place] + chance.choice(scraps) + text[place + chance.randint(0, 6) :]
+        text = mutated(chance, texts, scraps)
         whole = parse(Parser(format, tools=TOOLS), [text])
         assert parse(Parser(format, tools=TOOLS), text) == whole, text

@@ -6,21 +6,19 @@ import json
 import random
 from collections.abc import Iterable
 from copy import deepcopy
-from functools import cache
 from typing import Any
 
 import pytest
 
 from mullama.text.channels import Parser, begun
 from mullama.text.formats import find_format
-from mullama.text.syntax import Format
 from mullama.text.template import ChatTemplate
 from tests.text.chat_cases import parse
 from tests.text.test_templates import ODD_TOOLS, SHAPES, SYSTEM, tool
+from tests.text.unknown import PARIS, USER, format_of, mutated, template_of
 from tests.text.unseen import BOTH, CALLS, MANNERS, MARKED, THOUGHTS, Model
 
 ALL = [*CALLS, *BOTH, *THOUGHTS, *MANNERS]
-USER = {"role": "user", "content": "Hi there"}
 TOOLS = [
     tool(
         "get_weather",
@@ -43,7 +41,6 @@ TOOLS = [
 ]
 Said = tuple[str, str, list[tuple[str, dict[str, Any]]]]  # content, thought, calls
 
-PARIS = ("get_weather", {"city": "Paris", "days": 3})
 ONE_CALL: list[tuple[str, dict[str, Any]]] = [
     PARIS,
     ("get_weather", {"city": 'a "q" <b> \\ é', "o": {"k": [1, None]}, "l": [True, "x"]}),
@@ -57,16 +54,6 @@ NOT_READ = {"yaml", "yaml, thought"}
 each = pytest.mark.parametrize("model", ALL, ids=[model.name for model in ALL])
 with_calls = [model for model in ALL if model.calls and model.name not in NOT_READ]
 each_with_calls = pytest.mark.parametrize("model", with_calls, ids=[m.name for m in with_calls])
-
-
-@cache
-def template_of(model: Model) -> ChatTemplate:
-    return ChatTemplate(model.source, bos="<s>", eos="</s>")
-
-
-@cache
-def format_of(model: Model) -> Format:
-    return find_format(template_of(model))
 
 
 def message(said: Said) -> dict[str, Any]:
@@ -90,7 +77,7 @@ def written(model: Model, said: Said) -> tuple[str, str]:
     """What the prompt has of an answer, and what the model writes then."""
     given: dict[str, Any] = {"tools": TOOLS if model.calls else ()}
     given["enable_thinking"] = bool(said[1]) or not model.opens
-    template = template_of(model)
+    template = template_of(model.source)
     prompt = template.render([USER], **given)
     history = template.render([USER], add_generation_prompt=False, **given)
     whole = template.render([USER, message(said)], add_generation_prompt=False, **given)
@@ -108,7 +95,7 @@ def written(model: Model, said: Said) -> tuple[str, str]:
 
 
 def read(model: Model, opened: str, pieces: Iterable[str]) -> Said:
-    answer = parse(Parser(format_of(model), opened=opened, tools=TOOLS), pieces)
+    answer = parse(Parser(format_of(model.source), opened=opened, tools=TOOLS), pieces)
     calls = [(call.name, json.loads(call.arguments)) for call in answer.calls]
     return answer.content.strip(), answer.reasoning.strip(), calls
 
@@ -152,7 +139,7 @@ def test_a_thought_is_told_from_the_answer(name: str) -> None:
 
 @pytest.mark.parametrize("model", [*CALLS, *THOUGHTS[::5], *MANNERS], ids=lambda model: model.name)
 def test_every_shape_of_conversation_is_taken(model: Model) -> None:
-    template = template_of(model)
+    template = template_of(model.source)
     for shape, (messages, tools, said) in SHAPES.items():
         for thinking in (True, False):
             prompt = template.render(deepcopy(messages), tools=tools, enable_thinking=thinking)
@@ -195,7 +182,7 @@ def test_a_call_without_its_end_marks_is_one(model: Model) -> None:
     place = raw.find("3", raw.find("Paris")) + 1
     brackets = raw[place:]
     end = next((n for n, letter in enumerate(brackets) if letter not in "})]"), len(brackets))
-    answer = parse(Parser(format_of(model), opened=opened, tools=TOOLS), raw[: place + end])
+    answer = parse(Parser(format_of(model.source), opened=opened, tools=TOOLS), raw[: place + end])
     if raw.find("get_weather") > place:
         assert not answer.calls  # whose name is not known
         return
@@ -209,7 +196,7 @@ def test_a_call_without_its_end_marks_is_one(model: Model) -> None:
 def test_calls_of_nobody_s_tool_are_content(model: Model) -> None:
     opened, raw = written(model, ("", "", [PARIS]))
     raw = raw.replace("get_weather", "format_disk")
-    answer = parse(Parser(format_of(model), opened=opened, tools=TOOLS), raw)
+    answer = parse(Parser(format_of(model.source), opened=opened, tools=TOOLS), raw)
     assert not answer.calls
     assert "format_disk" in answer.content
     assert "Paris" in answer.content
@@ -218,7 +205,7 @@ def test_calls_of_nobody_s_tool_are_content(model: Model) -> None:
 @each
 def test_noise_never_raises_and_cuts_make_no_difference(model: Model) -> None:
     chance = random.Random(model.name)
-    format = format_of(model)
+    format = format_of(model.source)
     scraps = [
         *sorted(format.marks),
         *'{}[]":,\\<>\n (=',
@@ -229,10 +216,7 @@ def test_noise_never_raises_and_cuts_make_no_difference(model: Model) -> None:
     ]
     texts = [written(model, said)[1] for said in answers(model)]
     for _ in range(40):
-        text = chance.choice(texts)
-        for _ in range(chance.randint(0, 5)):
-            place = chance.randint(0, len(text))
-            text = text[:place] + chance.choice(scraps) + text[place + chance.randint(0, 6) :]
+        text = mutated(chance, texts, scraps)
         whole = parse(Parser(format, tools=TOOLS), [text])
         assert parse(Parser(format, tools=TOOLS), text) == whole, text
 
@@ -241,7 +225,7 @@ def test_noise_never_raises_and_cuts_make_no_difference(model: Model) -> None:
 def test_a_model_may_write_calls_in_the_common_form(model: Model) -> None:
     written = json.dumps({"name": PARIS[0], "arguments": PARIS[1]})
     call = f"<tool_call>\n{written}\n</tool_call>"
-    opened = format_of(model).head
+    opened = format_of(model.source).head
     for text in (call, call.removesuffix("</tool_call>").rstrip()):
         assert read(model, opened, [text]) == ("", "", [PARIS])
         assert read(model, opened, text) == ("", "", [PARIS])

@@ -7,6 +7,7 @@ nothing else, so that a row teaches it many times.
 from __future__ import annotations
 
 from recipes.tiny.chats import Exchange
+from recipes.tiny.skills.structured import together
 from recipes.tiny.source import Source
 
 _ASK = (
@@ -35,9 +36,8 @@ def look_up(source: Source, most: int = 8) -> Exchange:
     lines = [form.replace("{k}", key).replace("{v}", value) for key, value in entries.items()]
     between = source.pick(("\n", "\n", ", ", "; "))
     wanted = source.sample(list(entries), source.number(1, min(len(entries), 2 + most // 4)))
-    listed = ", ".join(wanted[:-1]) + f" and {wanted[-1]}" if len(wanted) > 1 else wanted[0]
     grammar = source.wording(_ASK)
-    ask = source.say(grammar, l=between.join(lines), k=listed)
+    ask = source.say(grammar, l=between.join(lines), k=together(wanted))
     if not grammar.startswith("{l}"):
         ask = source.around(ask, fragile=True)
     answer = "\n".join(f"{key}: {entries[key]}" for key in wanted)

@@ -77,9 +77,13 @@ def listed(source: Source, parts: list[str]) -> str:
     style = source.random.random()
     if style < 0.2:
         return "\n".join(parts)
-    if style < 0.45 or len(parts) == 1:
-        return ", ".join(parts)
-    return ", ".join(parts[:-1]) + f" and {parts[-1]}"
+    return ", ".join(parts) if style < 0.45 else together(parts)
+
+
+def together(parts: list[str]) -> str:
+    """ "a, b and c"."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def json_object(source: Source) -> Exchange:
@@ -133,7 +137,6 @@ def extract(source: Source) -> Exchange:
         source.sample(names, source.number(1, len(names))) if source.chance(0.5) else list(names)
     )
     answer = compact({name: values[name] for name in wanted})
-    listed_fields = ", ".join(wanted[:-1]) + f" and {wanted[-1]}" if len(wanted) > 1 else wanted[0]
     the = "the " if source.chance(0.5) else ""
     types = {int: source.pick(("number", "integer")), str: "string"}
     schema = {name: types[type(values[name])] for name in wanted}
@@ -146,7 +149,7 @@ def extract(source: Source) -> Exchange:
             }
         )
     asking = source.wording(_EXTRACT)
-    ask = source.say(asking, f=the + listed_fields, s=said, j=form)
+    ask = source.say(asking, f=the + together(wanted), s=said, j=form)
     if not asking.startswith("{s}"):
         ask = source.around(ask, fragile=True)
     return Exchange(ask, answer, (answer,), "I take the fields from the sentence.")

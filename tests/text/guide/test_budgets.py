@@ -17,7 +17,7 @@ from mullama.types import Constraint, Matcher, Token
 from tests.text.chat_cases import TEMPLATES, format_of
 from tests.text.guide.tools import TOOLS, check, closing
 from tests.text.guide.walks import MarkedVocab, follows, read, text_of, wander, written
-from tests.text.test_unseen import format_of as format_of_unseen
+from tests.text.unknown import format_of as format_of_unknown
 from tests.text.unseen import CALLS, Model
 
 BUDGETS = {True: (0, 5), False: (1, 40)}  # with marks that are tokens, and that are text
@@ -153,7 +153,7 @@ def test_a_thought_is_closed_and_an_answer_follows(template: str, special: bool)
 
 @pytest.mark.parametrize("model", CALLS, ids=lambda model: model.name)
 def test_also_in_formats_that_nobody_has_seen(model: Model) -> None:
-    case = Case(format_of_unseen(model), special=True)
+    case = Case(format_of_unknown(model.source), special=True)
     for budget in (0, 5):
         check_constraint(case, budget)
         check_words(case, budget)

@@ -15,8 +15,7 @@ from tests.text.chat_cases import TEMPLATES, format_of
 from tests.text.families import FAMILIES, Family
 from tests.text.guide.tools import TOOLS, check, closing
 from tests.text.guide.walks import MarkedVocab, read, text_of, walk
-from tests.text.test_families import format_of as format_of_family
-from tests.text.test_unseen import format_of as format_of_unseen
+from tests.text.unknown import format_of as format_of_unknown
 from tests.text.unseen import CALLS
 
 BUDGET = 8  # tokens, so that a walk comes out of its thought
@@ -54,7 +53,7 @@ def test_a_required_call_comes_and_fits_its_schema(template: str, special: bool)
 @pytest.mark.parametrize("special", [True, False], ids=["tokens", "text"])
 @pytest.mark.parametrize("model", UNSEEN, ids=lambda model: model.name)
 def test_also_in_formats_that_nobody_has_seen(model: object, special: bool) -> None:
-    format = format_of_unseen(model)  # type: ignore[arg-type]
+    format = format_of_unknown(model.source)  # type: ignore[attr-defined]
     if format.calls is None:
         pytest.skip("calls of this form are not read")
     _check_walks(format, special=special, n=3)
@@ -69,4 +68,4 @@ def test_also_where_each_part_is_addressed(special: bool) -> None:
 @pytest.mark.parametrize("special", [True, False], ids=["tokens", "text"])
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_also_in_those_of_other_families(family: Family, special: bool) -> None:
-    _check_walks(format_of_family(family), special=special, n=3)
+    _check_walks(format_of_unknown(family.source), special=special, n=3)
