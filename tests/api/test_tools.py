@@ -117,6 +117,14 @@ def test_whether_calls_may_be_parallel_is_handed_on(parallel: bool) -> None:
     assert chat(tools=TWO, parallel_tool_calls=parallel).tool_choice.parallel is parallel
 
 
+NAMED = {"type": "function", "function": {"name": "f"}}
+
+
+def test_a_named_function_is_called_once_unless_the_request_says_more() -> None:
+    assert not chat(tools=TWO, tool_choice=NAMED).tool_choice.parallel
+    assert chat(tools=TWO, tool_choice=NAMED, parallel_tool_calls=True).tool_choice.parallel
+
+
 ALLOWED = "allowed_tools"
 
 
@@ -142,18 +150,18 @@ def test_a_wrong_choice_is_named_by_its_path(choice: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "names"),
+    ("choice", "names", "parallel"),
     [
-        ("required", ()),
-        ("any", ()),
-        ({"type": "function", "function": {"name": "f"}}, ("f",)),
-        ({"type": "function", "name": "f"}, ("f",)),
-        ({"type": ALLOWED, ALLOWED: {"mode": "required", "tools": [tool("f")]}}, ("f",)),
+        ("required", (), True),
+        ("any", (), True),
+        (NAMED, ("f",), False),
+        ({"type": "function", "name": "f"}, ("f",), False),
+        ({"type": ALLOWED, ALLOWED: {"mode": "required", "tools": [tool("f")]}}, ("f",), True),
     ],
 )
-def test_a_call_may_have_to_come(choice: Any, names: tuple[str, ...]) -> None:
+def test_a_call_may_have_to_come(choice: Any, names: tuple[str, ...], parallel: bool) -> None:
     asked = chat(tools=TWO, tool_choice=choice)
-    assert asked.tool_choice == ToolChoice(ToolMode.REQUIRED, names)
+    assert asked.tool_choice == ToolChoice(ToolMode.REQUIRED, names, parallel)
 
 
 def test_no_call_can_come_without_tools() -> None:

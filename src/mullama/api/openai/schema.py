@@ -299,7 +299,8 @@ class ChatBody(GenerationBody):
         None, description="auto (default), none, required, one function, or allowed_tools."
     )
     parallel_tool_calls: bool | None = Field(
-        None, description="Default true; false: one call an answer at most."
+        None,
+        description="Default true, false where one function is named: one call an answer at most.",
     )
     functions: Items[JsonObject] | None = Field(
         None, description="The old form of tools; calls come in the old form, too."

@@ -14,6 +14,7 @@ Pure functions.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from mullama.api.openai.refuse import unsupported
@@ -49,15 +50,15 @@ def tools(body: ChatBody) -> tuple[JsonObject, ...]:
 def choice(body: ChatBody, tools: tuple[JsonObject, ...]) -> ToolChoice:
     """Which calls the answer may have. Raises InvalidRequest."""
     param = "function_call" if body.functions else "tool_choice"
-    mode, names = _choice(body.function_call if body.functions else body.tool_choice, param)
+    chosen = _choice(body.function_call if body.functions else body.tool_choice, param)
     known = {tool["function"]["name"] for tool in tools}
-    for name in names:
+    for name in chosen.names:
         if name not in known:
             raise _wrong(param, f"{param} names {name!r}, which is none of the tools")
-    if mode is ToolMode.REQUIRED and not tools:
+    if chosen.mode is ToolMode.REQUIRED and not tools:
         raise _wrong(param, f"{param} asks for a call, and there are no tools")
-    parallel = body.parallel_tool_calls is not False and not body.functions
-    return ToolChoice(mode, names, parallel)
+    parallel = False if body.functions else body.parallel_tool_calls
+    return chosen if parallel is None else replace(chosen, parallel=parallel)
 
 
 def _tool(tool: JsonObject, param: str) -> JsonObject:
@@ -105,20 +106,21 @@ def _check_all(tools: list[JsonObject], param: str) -> None:
         seen.add(name)
 
 
-def _choice(value: Any, param: str) -> tuple[ToolMode, tuple[str, ...]]:
+def _choice(value: Any, param: str) -> ToolChoice:
+    """What is asked for; a function that is named is called once, unless the request says more."""
     match value:
         case None | "auto" | {"type": "auto"}:
-            return ToolMode.AUTO, ()
+            return ToolChoice()
         case "none" | {"type": "none"}:
-            return ToolMode.NONE, ()
+            return ToolChoice(ToolMode.NONE)
         case "required" | "any" | {"type": "required" | "any"}:
-            return ToolMode.REQUIRED, ()
+            return ToolChoice(ToolMode.REQUIRED)
         case {"type": "function", "function": {"name": str(name)}}:
-            return ToolMode.REQUIRED, (name,)
+            return ToolChoice(ToolMode.REQUIRED, (name,), parallel=False)
         case {"type": "function" | "tool", "name": str(name)}:  # the Responses API, Anthropic's
-            return ToolMode.REQUIRED, (name,)
+            return ToolChoice(ToolMode.REQUIRED, (name,), parallel=False)
         case {"name": str(name)} if param == "function_call":
-            return ToolMode.REQUIRED, (name,)
+            return ToolChoice(ToolMode.REQUIRED, (name,), parallel=False)
         case {"type": "allowed_tools", "allowed_tools": dict(allowed)}:
             return _allowed(allowed, f"{param}.allowed_tools")
     raise _wrong(
@@ -128,7 +130,7 @@ def _choice(value: Any, param: str) -> tuple[ToolMode, tuple[str, ...]]:
     )
 
 
-def _allowed(allowed: JsonObject, param: str) -> tuple[ToolMode, tuple[str, ...]]:
+def _allowed(allowed: JsonObject, param: str) -> ToolChoice:
     mode, given = allowed.get("mode"), allowed.get("tools")
     if mode not in ("auto", "required"):
         raise _wrong(
@@ -144,7 +146,7 @@ def _allowed(allowed: JsonObject, param: str) -> tuple[ToolMode, tuple[str, ...]
             case _:
                 where = f"{param}.tools[{index}]"
                 raise _wrong(where, f"{where} must be a function with a name")
-    return ToolMode(mode), tuple(names)
+    return ToolChoice(ToolMode(mode), tuple(names))
 
 
 def _shown(value: Any) -> str:
