@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +17,15 @@ from mullama.types import Copy, Remove, Save
 class World:
     """A cache, its books, and the sequences attached to it."""
 
-    def __init__(self, n_cells: int = 1000, n_lanes: int = 8, tier: HostTier | None = None) -> None:
+    def __init__(
+        self,
+        n_cells: int = 1000,
+        n_lanes: int = 8,
+        tier: HostTier | None = None,
+        worth: Callable[[int, int], bool] = lambda n_tokens, n_bytes: True,
+    ) -> None:
         self.cells = Cells(n_cells, n_lanes)
-        self.cache = PrefixCache(self.cells, tier)
+        self.cache = PrefixCache(self.cells, tier, worth=worth)
 
     def start(self, text: str, namespace: object = None) -> tuple[int, Node, array[int]]:
         tokens = tokens_of(map(ord, text))
@@ -185,6 +192,16 @@ def test_no_more_is_copied_at_once_than_asked_for() -> None:
         sizes.append(sum(op.blob.n_bytes for op in it.cache.ops if isinstance(op, Save)))
     assert sizes == [1000, 1000, 1000, 1000, 0]
     it.check()
+
+
+def test_the_beginning_of_a_copy_is_used_where_loading_it_is_sooner_done_than_computing() -> None:
+    it = World(tier=HostTier(TierOptions(1 << 20, 1), 10, 0), worth=lambda n, size: size <= 20 * n)
+    it.run("twenty tokens of it." + "x" * 20)
+    it.cache.save(1000)
+    it.cache.written()
+    it.cache.evict(40)
+    assert it.cache.peek(tokens_of(map(ord, "twenty tokens of it.y")), 21, None) == (0, 20)
+    assert it.cache.peek(tokens_of(map(ord, "twenty tokens of it,")), 20, None) == (0, 0)
 
 
 def test_no_lane_is_freed_while_every_leaf_is_pinned() -> None:

@@ -49,8 +49,8 @@ from mullama.types import Blob, Copy, Load, LoadState, Remove, Save, SaveState
 
 # Evicting a few cells at a time would cost an operation a step; below this an entry is no use.
 EVICT_AT_LEAST = 64
-# Fewer tokens than this are sooner computed than looked up in the middle of a copy.
-WORTH_SPLITTING = 32
+# Fewer tokens than this are not looked for in the middle of a prefix: many begin alike.
+LEAST_OVERLAP = 8
 # Steps for which a prefix stays in the KV cache when a request that arrived wants it.
 STEPS_WANTED = 16
 # Other namespaces, the newest, in which a prefix that is missing is looked for.
@@ -295,7 +295,7 @@ class PrefixCache(LiveTree):
 
     def want(self, tokens: array[int], limit: int, namespace: Hashable) -> None:
         node, child, overlap = walk(self._root(namespace), tokens, limit)
-        if child is not None and child.live and overlap >= WORTH_SPLITTING:
+        if child is not None and child.live and overlap >= LEAST_OVERLAP:
             node = child
         live = node.last_live()
         if live.end and (lane := live.holder()) in self._idle:
@@ -396,4 +396,7 @@ class PrefixCache(LiveTree):
 
     def _is_worth_splitting(self, node: Node, overlap: int) -> bool:
         """Whether only the beginning of a node is of use."""
-        return not self.exact and (node.live or overlap >= WORTH_SPLITTING)
+        if self.exact or node.live:
+            return node.live and not self.exact
+        assert node.cells is not None
+        return overlap >= LEAST_OVERLAP and self._worth(overlap, node.cells.n_bytes)
