@@ -78,7 +78,9 @@ def test_tools_reach_the_template() -> None:
     assert prompt_of(request) == (BOS, *plain("tool:now;user:hello;assistant:"))
 
 
-@pytest.mark.parametrize("name", ["messages", "tools", "add_generation_prompt", "self"])
+@pytest.mark.parametrize(
+    "name", ["messages", "tools", "continue_final_message", "self", "bos_token"]
+)
 def test_template_arguments_cannot_replace_fields_of_the_request(name: str) -> None:
     error = refusal(ChatRequest(HELLO, template_kwargs={name: False}))
     assert error.param == "chat_template_kwargs"

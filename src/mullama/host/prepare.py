@@ -30,11 +30,6 @@ from mullama.types import (
 if TYPE_CHECKING:
     from mullama.host.guides import Guides
 
-# What the renderer itself passes to a template; a request can't pass it a second time.
-_RESERVED = frozenset(
-    {"self", "messages", "tools", "add_generation_prompt", "continue_final_message"}
-)
-
 
 class Template(Protocol):
     """A model's chat template."""
@@ -172,12 +167,10 @@ class Preparer:
                 "completion of a prompt instead (/v1/completions).",
                 param="messages",
             )
-        taken = sorted(_RESERVED & request.template_kwargs.keys())
-        if taken:
-            raise InvalidRequest(
-                f"chat_template_kwargs can't set {taken[0]!r}; send it as its own field.",
-                param="chat_template_kwargs",
-            )
+        # Not at the top: the library prepares completions, which need no templates.
+        from mullama.text.template import check_variables
+
+        check_variables(request.template_kwargs)
         variables = dict(request.template_kwargs)
         if request.thinking_budget is not None:  # some models are told of it
             variables.setdefault("thinking_budget", request.thinking_budget)

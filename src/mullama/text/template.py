@@ -13,7 +13,7 @@ conversation.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
@@ -28,7 +28,11 @@ from mullama.text.messages import Message, flattened, normalized, plain, tool_li
 from mullama.text.probe import THINKING, USER, probe
 from mullama.text.traits import Traits
 
-RESERVED = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"})
+# Variables that a template is given by `render` itself.
+_RESERVED = frozenset(
+    {"self", "messages", "tools", "add_generation_prompt", "continue_final_message"}
+    | {"bos_token", "eos_token"}
+)
 
 # Where a final message ends that is to be continued; the prompt is cut there.
 _OPEN_END = "\N{BLACK RIGHT-POINTING POINTER}open end\N{BLACK LEFT-POINTING POINTER}"
@@ -123,11 +127,7 @@ class ChatTemplate:
                 "prompt work without it.",
                 param="messages",
             )
-        taken = sorted(RESERVED & variables.keys())
-        if taken:
-            raise InvalidRequest(
-                f"chat_template_kwargs can't set {taken[0]!r}.", param="chat_template_kwargs"
-            )
+        check_variables(variables)
 
     def _spoken(
         self,
@@ -266,6 +266,17 @@ class ChatTemplate:
         for name in self._other_names:
             variables[name] = _OTHER_NAMES[name](given.get("tools") or [])
         return sandbox.render(self._template, variables, budget=budget)
+
+
+def check_variables(variables: Iterable[str]) -> None:
+    """Raise InvalidRequest for variables of a template's own that are not."""
+    taken = sorted(_RESERVED & {*variables})
+    if taken:
+        raise InvalidRequest(
+            f"chat_template_kwargs can't set {taken[0]!r}: every template is given that, by the "
+            "request's own fields and the model's.",
+            param="chat_template_kwargs",
+        )
 
 
 def _check_open(message: Message) -> None:
