@@ -72,10 +72,23 @@ def test_what_is_valid_can_be_written(schema: Any, value: Any) -> None:
     check_value(schema, value)
 
 
-@pytest.mark.parametrize("nothing", [[], True])
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        [],
+        True,
+        {},
+        {"title": "x"},
+        {"minLength": 3},  # of texts, and so of no object
+        {"properties": {"a": {}}},
+        {"anyOf": [{"required": ["c"]}, {}]},
+        {"$ref": "#/$defs/any"},
+    ],
+    ids=json.dumps,
+)
 def test_a_dependency_that_demands_nothing_names_nothing(nothing: Any) -> None:
-    keyword = "dependentSchemas" if nothing is True else "dependentRequired"
-    found = compiled({keyword: {"b": nothing}})
+    keyword = "dependentRequired" if nothing == [] else "dependentSchemas"
+    found = compiled({keyword: {"b": nothing}, "$defs": {"any": True}})
     assert found
     assert accepts(found.matcher(), VOCAB, '{"a": null, "b": null}')
 

@@ -14,6 +14,7 @@ from itertools import combinations
 from math import comb
 from typing import Any
 
+from mullama.text.constraint.complement import NoComplement, complement
 from mullama.text.constraint.document import UnknownReference
 from mullama.text.constraint.keywords_scalar import patterns
 from mullama.text.constraint.logic import INEXACT, Schema, both, either, types_of
@@ -197,18 +198,26 @@ def _others(made: Made) -> list[Schema]:
     return [{"type": others}] if others else []
 
 
+def _demands(schema: Schema, walk: Walk) -> bool:
+    """Whether some object may break it."""
+    try:
+        return not walk.logic.disjoint({"type": "object"}, complement(schema, walk.logic))
+    except NoComplement:
+        return True
+
+
 def _dependencies(keyword: str) -> Handler:
     """dependentRequired, dependentSchemas, and draft-07's dependencies, which is both."""
 
     def handle(walk: Walk, node: dict[str, Any], made: Made, place: Place) -> None:
         for name, needed in mapping(node[keyword]).items():
-            if needed == [] or needed is True:  # it demands nothing
-                continue
             if isinstance(needed, list):
-                then: Schema = {"type": "object", "required": [name, *strings(needed)]}
+                inner: Schema = {"required": strings(needed)} if needed else True
             else:
                 inner = walk.schema(needed, place.at(keyword, name))
-                then = both([{"type": "object", "required": [name]}, inner])
+            if not _demands(inner, walk):  # or it would put its property before others
+                continue
+            then = both([{"type": "object", "required": [name]}, inner])
             lacking = {"type": "object", "properties": {name: False}}
             made.parts.append(either([lacking, then, *_others(made)]))
 
