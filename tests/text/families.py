@@ -31,12 +31,12 @@ class Family:
     opened: str = ""
 
 
-_ARGUMENTS = '{"city": "Paris", "days": 3}'
-_JSON = '{"name": "get_weather", "arguments": ' + _ARGUMENTS + "}"
-_TIME = '{"name": "get_time", "arguments": {}}'
+ARGUMENTS = '{"city": "Paris", "days": 3}'
+JSON = '{"name": "get_weather", "arguments": ' + ARGUMENTS + "}"
+TIME = '{"name": "get_time", "arguments": {}}'
 _GRANITE_SHOWN = (
     '"name": "get_weather"',
-    f"assistant<|end_of_role|><|tool_call|>[{_JSON}]<|end_of_text|>",
+    f"assistant<|end_of_role|><|tool_call|>[{JSON}]<|end_of_text|>",
     "tool<|end_of_role|>Sunny",
 )
 _PYTHON = 'get_weather(city="Paris", days=3)'
@@ -80,11 +80,11 @@ FAMILIES = [
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
         "{% if m.role == 'system' and m['tools'] %}{{ '<|tool|>' + m['tools'] + '<|/tool|>' }}{% endif %}"
         "<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}",
-        call=f"<|tool_call|>[{_JSON}]<|/tool_call|>",
-        calls=f"<|tool_call|>[{_JSON}, {_TIME}]<|/tool_call|>",
+        call=f"<|tool_call|>[{JSON}]<|/tool_call|>",
+        calls=f"<|tool_call|>[{JSON}, {TIME}]<|/tool_call|>",
         shown=(
             '<|tool|>[{"name": "get_weather"',
-            f"<|tool_call|>[{_JSON}]<|/tool_call|><|end|>",
+            f"<|tool_call|>[{JSON}]<|/tool_call|><|end|>",
             "<|tool_response|>Sunny<|end|>",
         ),
     ),
@@ -95,9 +95,9 @@ FAMILIES = [
         "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content or '' }}{% for c in m.tool_calls %}\n"
         '{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}'
         "{% endfor %}<|end|>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
-        call=f"functools[{_JSON}]",
-        calls=f"functools[{_JSON}, {_TIME}]",
-        shown=(_JSON, "<|tool|>\nSunny<|end|>"),
+        call=f"functools[{JSON}]",
+        calls=f"functools[{JSON}, {TIME}]",
+        shown=(JSON, "<|tool|>\nSunny<|end|>"),
     ),
     # GLM 4: a call is a message whose metadata are the name; results have a role of their own.
     Family(
@@ -106,8 +106,8 @@ FAMILIES = [
         "{% for m in messages %}{% if m.role == 'assistant' %}<|assistant|>{{ m.get('metadata', '') }}\n{{ m.content }}"
         "{% elif m.role == 'observation' or m.role == 'user' or m.role == 'system' %}<|{{ m.role }}|>\n{{ m.content }}{% endif %}{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|>{% endif %}",
-        call=f"get_weather\n{_ARGUMENTS}",
-        shown=("## get_weather", f"<|assistant|>get_weather\n{_ARGUMENTS}", "<|observation|>\nSunny"),
+        call=f"get_weather\n{ARGUMENTS}",
+        shown=("## get_weather", f"<|assistant|>get_weather\n{ARGUMENTS}", "<|observation|>\nSunny"),
         thought="<think>Hm.</think>Yes.",
     ),
     # GLM 4 of 2024: tools are a list within a message.
@@ -116,8 +116,8 @@ FAMILIES = [
         "[gMASK]<sop>{% for m in messages %}{% if m['tools'] is defined %}<|system|>\n# Tools{% for t in m['tools'] %}\n\n## {{ t['function']['name'] }}\n{{ t['function'] | tojson }}{% endfor %}{% endif %}"
         "{% if m['content'] %}<|{{ m['role'] }}|>{{ m['metadata'] }}\n{{ m['content'] }}{% endif %}{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|>{% endif %}",
-        call=f"get_weather\n{_ARGUMENTS}",
-        shown=("## get_weather", f"<|assistant|>get_weather\n{_ARGUMENTS}", "<|observation|>\nSunny"),
+        call=f"get_weather\n{ARGUMENTS}",
+        shown=("## get_weather", f"<|assistant|>get_weather\n{ARGUMENTS}", "<|observation|>\nSunny"),
     ),
     # Hunyuan: a name and JSON in a fence; old answers are cut out of their marks.
     Family(
@@ -128,12 +128,12 @@ FAMILIES = [
         "{% elif m.tool_calls %}{{ m.content or '' }}<tool_calls>{% for c in m.tool_calls %}{{ '\n' if not loop.first }}<tool_call>{{ c.function.name }}\n```json\n{{ c.function.arguments | tojson }}\n```</tool_call>{% endfor %}</tool_calls><|eos|>"
         "{% else %}{% set t = m.content %}{% if '<answer>' in t %}{% set t = t.split('<answer>')[-1].split('</answer>')[0] %}{% endif %}{{ t }}<|eos|>{% endif %}{% endfor %}"
         "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n{% endif %}",
-        call=f"<think>\nHm.\n</think>\n<tool_calls><tool_call>get_weather\n```json\n{_ARGUMENTS}\n```</tool_call></tool_calls>",
-        calls=f"<tool_calls><tool_call>get_weather\n```json\n{_ARGUMENTS}\n```</tool_call>\n<tool_call>get_time\n```json\n{{}}\n```</tool_call></tool_calls>",
+        call=f"<think>\nHm.\n</think>\n<tool_calls><tool_call>get_weather\n```json\n{ARGUMENTS}\n```</tool_call></tool_calls>",
+        calls=f"<tool_calls><tool_call>get_weather\n```json\n{ARGUMENTS}\n```</tool_call>\n<tool_call>get_time\n```json\n{{}}\n```</tool_call></tool_calls>",
         thought="<think>\nHm.\n</think>\n<answer>\nYes.\n</answer>",
         shown=(
             '"name": "get_weather"',
-            f"<tool_calls><tool_call>get_weather\n```json\n{_ARGUMENTS}\n```</tool_call></tool_calls>",
+            f"<tool_calls><tool_call>get_weather\n```json\n{ARGUMENTS}\n```</tool_call></tool_calls>",
             "<tool_response>Sunny</tool_response>",
         ),
     ),
@@ -145,10 +145,10 @@ FAMILIES = [
             f"{{% for c in m.tool_calls %}}<tool_call>\n{_CALL}\n</tool_call>\n{{% endfor %}}"
         ).replace(_CHATML, "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"),
         opened="<think>\n",
-        call=f"Hm.\n</think>\n\n<tool_call>\n{_JSON}\n</tool_call>\n",
-        calls=f"\n</think>\n\n<tool_call>\n{_JSON}\n</tool_call>\n<tool_call>\n{_TIME}\n</tool_call>\n",
+        call=f"Hm.\n</think>\n\n<tool_call>\n{JSON}\n</tool_call>\n",
+        calls=f"\n</think>\n\n<tool_call>\n{JSON}\n</tool_call>\n<tool_call>\n{TIME}\n</tool_call>\n",
         thought="Hm.\n</think>\n\n<response>\nYes.\n</response>\n",
-        shown=('"name": "get_weather"', f"<tool_call>\n{_JSON}\n</tool_call>", "Sunny"),
+        shown=('"name": "get_weather"', f"<tool_call>\n{JSON}\n</tool_call>", "Sunny"),
     ),
     # EXAONE 4: square brackets around the roles; a thought only where it is asked for.
     Family(
@@ -160,12 +160,12 @@ FAMILIES = [
         "{% if add_generation_prompt %}[|assistant|]\n<think>\n{% if not enable_thinking %}\n</think>\n\n{% endif %}{% endif %}",
         thinks=True,
         opened="<think>\n",
-        call=f"Hm.\n</think>\n\n<tool_call>{_JSON}</tool_call>",
-        calls=f"Hm.\n</think>\n\n<tool_call>{_JSON}</tool_call>\n<tool_call>{_TIME}</tool_call>",
+        call=f"Hm.\n</think>\n\n<tool_call>{JSON}</tool_call>",
+        calls=f"Hm.\n</think>\n\n<tool_call>{JSON}</tool_call>\n<tool_call>{TIME}</tool_call>",
         thought="Hm.\n</think>\n\nYes.",
         shown=(
             '<tool>{"type": "function"',
-            f"<tool_call>{_JSON}</tool_call>[|endofturn|]",
+            f"<tool_call>{JSON}</tool_call>[|endofturn|]",
             '<tool_result>{"result": "Sunny"}</tool_result>',
         ),
     ),
@@ -179,11 +179,11 @@ FAMILIES = [
             tools="{% if tools %}<|im_start|>system name=<|plugin|>\n{{ tools | map(attribute='function') | list | tojson }}<|im_end|>\n{% endif %}",
             others="{% if m.role == 'tool' %}<|im_start|>environment name=<|plugin|>\n{% else %}<|im_start|>{{ m.role }}\n{% endif %}{{ m.content }}<|im_end|>\n",
         ),
-        call=f"<|action_start|><|plugin|>\n{_JSON.replace('arguments', 'parameters')}<|action_end|>",
-        calls=f"<|action_start|><|plugin|>\n{_JSON}<|action_end|><|action_start|><|plugin|>\n{_TIME}<|action_end|>",
+        call=f"<|action_start|><|plugin|>\n{JSON.replace('arguments', 'parameters')}<|action_end|>",
+        calls=f"<|action_start|><|plugin|>\n{JSON}<|action_end|><|action_start|><|plugin|>\n{TIME}<|action_end|>",
         shown=(
             'name=<|plugin|>\n[{"name": "get_weather"',
-            f"<|action_start|><|plugin|>\n{_JSON.replace('arguments', 'parameters')}<|action_end|>",
+            f"<|action_start|><|plugin|>\n{JSON.replace('arguments', 'parameters')}<|action_end|>",
             "environment name=<|plugin|>\nSunny",
         ),
     ),
@@ -193,9 +193,9 @@ FAMILIES = [
         _chatml(
             "{% if m.tool_calls %}[{% for c in m.tool_calls %}{{ c.function | tojson }}{{ ', ' if not loop.last }}{% endfor %}]{% else %}{{ m.content }}{% endif %}"
         ),
-        call=f"[{_JSON}]",
-        calls=f"[{_JSON}, {_TIME}]",
-        shown=('"name": "get_weather"', f"[{_JSON}]<|im_end|>", "tool\nSunny"),
+        call=f"[{JSON}]",
+        calls=f"[{JSON}, {TIME}]",
+        shown=('"name": "get_weather"', f"[{JSON}]<|im_end|>", "tool\nSunny"),
     ),
     # FunctionGemma: braces, and texts between marks.
     Family(
@@ -262,12 +262,12 @@ FAMILIES = [
         f"{{% if m.tool_calls %}}<|im_start|>assistant -> tool/function_call\n[{{% for c in m.tool_calls %}}{_CALL}{{{{ ', ' if not loop.last }}}}{{% endfor %}}]<|im_end|><|stop|>\n{{% endif %}}"
         "{% elif m.role == 'tool' %}<|im_start|>tool/function_call\n{{ m.content }}<|im_end|>\n{% else %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>assistant{% endif %}",
-        call=f"/think\nHm.<|im_end|>\n<|im_start|>assistant -> tool/function_call\n[{_JSON}]<|im_end|>",
-        calls=f" -> tool/function_call\n[{_JSON}, {_TIME}]<|im_end|>",
+        call=f"/think\nHm.<|im_end|>\n<|im_start|>assistant -> tool/function_call\n[{JSON}]<|im_end|>",
+        calls=f" -> tool/function_call\n[{JSON}, {TIME}]<|im_end|>",
         thought="/think\nHm.<|im_end|>\n<|im_start|>assistant\nYes.<|im_end|>",
         shown=(
             '"name": "get_weather"',
-            f"assistant -> tool/function_call\n[{_JSON}]<|im_end|>",
+            f"assistant -> tool/function_call\n[{JSON}]<|im_end|>",
             "tool/function_call\nSunny",
         ),
     ),
@@ -309,11 +309,11 @@ FAMILIES = [
         "{% if m.tool_calls %}<|python_start|>{{ m.content }}<|python_end|>{% for c in m.tool_calls %}"
         '{"name": "{{ c.function.name }}", "parameters": {{ c.function.arguments | tojson }}}{% endfor %}'
         "{% else %}{{ m.content }}{% endif %}<|eot|>{% endfor %}{% if add_generation_prompt %}<|header_start|>assistant<|header_end|>\n\n{% endif %}",
-        call=_JSON.replace("arguments", "parameters"),
+        call=JSON.replace("arguments", "parameters"),
         calls=f"<|python_start|>[{_PYTHON}, get_time()]<|python_end|>",
         shown=(
             '"name": "get_weather"',
-            f"<|python_start|><|python_end|>{_JSON.replace('arguments', 'parameters')}<|eot|>",
+            f"<|python_start|><|python_end|>{JSON.replace('arguments', 'parameters')}<|eot|>",
             "ipython<|header_end|>\n\nSunny",
         ),
     ),
@@ -337,16 +337,16 @@ FAMILIES = [
     Family(
         "granite-3.2",
         _granite("Think after 'Here is my thought process:', answer after 'Here is my response:'."),
-        call=f"<|tool_call|>[{_JSON}]",
-        calls=f"<|tool_call|>[{_JSON}, {_TIME}]",
+        call=f"<|tool_call|>[{JSON}]",
+        calls=f"<|tool_call|>[{JSON}, {TIME}]",
         thought="Here is my thought process:\n\nHm.\n\nHere is my response:\n\nYes.",
         shown=_GRANITE_SHOWN,
     ),
     Family(
         "granite-3.3",
         _granite("Think between <think></think>, answer between <response></response>."),
-        call=f"<|tool_call|>[{_JSON}]",
-        calls=f"<think>Hm.</think><|tool_call|>[{_JSON}, {_TIME}]",
+        call=f"<|tool_call|>[{JSON}]",
+        calls=f"<think>Hm.</think><|tool_call|>[{JSON}, {TIME}]",
         thought="<think>Hm.</think><response>Yes.</response>",
         shown=_GRANITE_SHOWN,
     ),
@@ -358,7 +358,7 @@ FAMILIES = [
         "{% if m.content %}<|start|>assistant to=user<|message|>{{ m.content }}<|eot|>{% endif %}"
         '{% for c in m.tool_calls %}<|start|>assistant to={{ c.function.name }}<|message|><call name="{{ c.function.name }}">{{ c.function.arguments | tojson }}</call><|eot|>{% endfor %}'
         "{% else %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|eot|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}",
-        call=f' to=self<|message|>Hm.<|eom|><|start|>assistant to=get_weather<|message|><call name="get_weather">{_ARGUMENTS}</call>',
+        call=f' to=self<|message|>Hm.<|eom|><|start|>assistant to=get_weather<|message|><call name="get_weather">{ARGUMENTS}</call>',
         thought=" to=self<|message|>Hm.<|eom|><|start|>assistant to=user<|message|>Yes.",
         shown=('"name": "get_weather"', "<|start|>assistant to=get_weather<|message|>", "Sunny"),
     ),
@@ -370,11 +370,11 @@ FAMILIES = [
         "{% if m.content %}<|message_model|><|content_text|>{{ m.content }}<|end_message|>{% endif %}"
         "{% for c in m.tool_calls %}<|message_model|>{{ c.function.name }}<|content_invoke_tool_json|>{{ {'name': c.function.name, 'args': c.function.arguments} | tojson }}<|end_message|>{% endfor %}"
         "{% else %}<|message_{{ m.role }}|>{{ m.content }}<|end_message|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|message_model|>{% endif %}",
-        call=f"<|content_thinking|>Hm.<|end_message|><|message_model|>get_weather<|content_invoke_tool_json|>{_JSON.replace('arguments', 'args')}<|end_message|>",
+        call=f"<|content_thinking|>Hm.<|end_message|><|message_model|>get_weather<|content_invoke_tool_json|>{JSON.replace('arguments', 'args')}<|end_message|>",
         thought="<|content_thinking|>Hm.<|end_message|><|message_model|><|content_text|>Yes.<|end_message|>",
         shown=(
             '"name": "get_weather"',
-            f"<|message_model|>get_weather<|content_invoke_tool_json|>{_JSON.replace('arguments', 'args')}<|end_message|>",
+            f"<|message_model|>get_weather<|content_invoke_tool_json|>{JSON.replace('arguments', 'args')}<|end_message|>",
             "Sunny",
         ),
     ),

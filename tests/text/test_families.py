@@ -12,7 +12,8 @@ import pytest
 from mullama.text.channels import Parser, begun
 from mullama.text.spans import Answer
 from tests.text.chat_cases import parse
-from tests.text.families import FAMILIES, Family
+from tests.text.families import Family
+from tests.text.families_later import FAMILIES
 from tests.text.test_templates import tool
 from tests.text.unknown import PARIS, USER, format_of, mutated, template_of
 

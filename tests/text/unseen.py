@@ -692,6 +692,14 @@ MARKED: dict[str, tuple[str, str, dict[str, bool]]] = {
         "<muse>\nHm\n</muse>\n\nYes",
         {},
     ),
+    "hidden empty, with a word": (
+        _ended(
+            _PLAIN,
+            "{%- if not enable_thinking | default(false) %}<|side>thought{{ '\n' }}<side|>{%- endif %}",
+        ),
+        "<|side>thought\nHm\n<side|>Yes",
+        {"enable_thinking": True},
+    ),
     "opened if enabled": (
         _ended(_PLAIN, "{%- if enable_thinking %}<muse>{{ '\n' }}{%- endif %}"),
         "Hm\n</muse>\n\nYes",

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from mullama.errors import MullamaError
 from mullama.text import thoughts
 from mullama.text.channels import Parser, begun
-from mullama.text.pieces import TAG, after_common, common_prefix, common_suffix, pair
+from mullama.text.pieces import TAG, after_common, common_suffix, common_words, pair
 from mullama.text.spans import fold
 from mullama.text.syntax import CallSyntax, Format, Reasoning
 from mullama.text.toolcalls import hermes, known, told
@@ -119,13 +119,15 @@ class _Finder:
         # The same where tools are given, which some templates print behind the user's words.
         told = self._after(self._render([_USER, _ANSWER], tools=_TOOLS))
         self._plain_beside = told.partition(_SAID)[0] if _SAID in told else self._plain
+        self._ends_calls: tuple[str, ...] = ()  # marks that end messages with calls only
 
     def find(self) -> Format:
         format = known(self._source) or Format(name="probed")
         reasoning = format.reasoning or self._reasoning()
         calls = format.calls or self._calls(reasoning) or told(self._source) or hermes.CALLS
         format = replace(format, reasoning=reasoning, calls=calls)
-        return format if format.head else self._with_head(format)
+        format = format if format.head else self._with_head(format)
+        return replace(format, dropped=(*format.dropped, *self._ends_calls))
 
     # ------------------------------------------------------------------ thoughts
 
@@ -184,6 +186,8 @@ class _Finder:
         if (end := self._turn_mark(reasoning)) and end in two.partition(NAMES[1])[0]:
             two = ""  # two messages: this model makes one call at a time
         found = derive(one, two)
+        if found:
+            found = self._apart_from_end(found, one)
         if found and "<![CDATA[" in self._source:
             found = replace(found, arguments=replace(found.arguments, cdata=True))
         if found and found.trigger in self._turn_end:  # which must not open a call
@@ -191,9 +195,21 @@ class _Finder:
             found = replace(found, told_by=told_by.strip())
         return found
 
+    def _apart_from_end(self, found: CallSyntax, written: str) -> CallSyntax:
+        """The syntax without the marks that end a message with calls and no other, as one that
+        hands over to the tools does; they are kept."""
+        begun, ended = TAG.findall(found.begin), TAG.findall(found.end)
+        while len(ended) > len(begun) and not any(pair(mark, ended[-1]) for mark in begun):
+            found = replace(found, end=found.end[: found.end.rindex(ended.pop())].rstrip())
+        own = "".join(part for part in (*found.call, found.end) if isinstance(part, str))
+        behind = written[written.rindex(str(ARGUMENTS[0][NUMBER_KEY])) :]
+        self._ends_calls = tuple(mark for mark in TAG.findall(behind) if mark not in own)
+        return found
+
     def _written(self, calls: list[dict[str, Any]], reasoning: Reasoning) -> str:
         """What a message has for these calls, from the end of its head to the end of its turn."""
-        text = after_common(self._answer(content="", tool_calls=calls), self._plain_beside)
+        text = self._answer(content="", tool_calls=calls)
+        text = text[len(common_words(text, self._plain_beside)) :]
         name = text.find(NAMES[0])
         close = reasoning.close.strip()
         if close and (thought := text.rfind(close, 0, max(name, 0))) >= 0:
@@ -223,7 +239,7 @@ class _Finder:
             marks.append(first.group() if first else format.calls.trigger)
         for mark in (mark for mark in marks if len(mark) > 1):
             opening = opening.partition(mark)[0]
-        head = common_prefix(opening, plain) or opening
+        head = common_words(opening, plain) or opening
         said = format.said if any(format.said) else thoughts.cut_around(self._source, reasoning)
         format = replace(format, head=head, said=said)
         if format.content_begin or not self._plain:

@@ -39,6 +39,24 @@ def common_prefix(text: str, other: str) -> str:
     return "".join(found)
 
 
+def common_words(text: str, other: str) -> str:
+    """The beginning of `text` that `other` has, too, whatever the white space before its marks:
+    templates are not careful with that where the parts of a conversation meet."""
+    ones, others = ([one for one in pieces(each) if not one.isspace()] for each in (text, other))
+    pairs = enumerate(zip(ones, others, strict=False))
+    n = next((n for n, (one, two) in pairs if one != two), min(len(ones), len(others)))
+    n_alike = sum(not letter.isspace() for letter in "".join(ones[:n]))
+    end, other_end = (_after_letters(each, n_alike) for each in (text, other))
+    blank = text[end : len(text) - len(text[end:].lstrip())]
+    return text[:end] + common_prefix(blank, other[other_end:])
+
+
+def _after_letters(text: str, n: int) -> int:
+    """Where the first `n` characters that are no white space end."""
+    places = [place for place, letter in enumerate(text, 1) if not letter.isspace()]
+    return places[n - 1] if n else 0
+
+
 def common_suffix(text: str, other: str) -> str:
     found = []
     for one, two in zip(reversed(pieces(text)), reversed(pieces(other)), strict=False):

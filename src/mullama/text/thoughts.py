@@ -34,7 +34,10 @@ _NAMED = re.compile(
 _CUT = re.compile(rf"split\(\s*(['\"])(?:\\n)*({TAG.pattern})(?:\\n)*\1")
 # Words that stand for marks, in templates that tell their model of them.
 _WORDS = (("Here is my thought process:", "Here is my response:"),)
-_EMPTY = re.compile(rf"({TAG.pattern}\s*)({TAG.pattern})\s*\Z")
+# Marks around no thought; the first may go on in a word of its kind: `<|channel>thought`.
+_EMPTY = re.compile(
+    rf"(({TAG.pattern})(?:\s*|\w*(?:think|thought|reason)\w*\s*))({TAG.pattern})\s*\Z"
+)
 
 
 def printed(told: str, thought: str, plain: str) -> Reasoning | None:
@@ -67,8 +70,8 @@ def prompted(openings: Sequence[str], message: str, plain: str, source: str) -> 
     ]
     for text in (message, *openings):
         empty = _EMPTY.search(text)
-        if empty and pair(empty.group(1), empty.group(2)):
-            return Reasoning(empty.group(1).strip(), empty.group(2))
+        if empty and pair(empty.group(2), empty.group(3)):
+            return Reasoning(empty.group(1).strip(), empty.group(3))
     for text in added:
         last = LAST_TAG.search(text)
         if last and NO_THOUGHT.match(last.group()):

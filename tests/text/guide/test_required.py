@@ -12,7 +12,8 @@ from mullama.text.guide import Wanted, guide, tools_of
 from mullama.text.syntax import Format, Reasoning
 from mullama.text.toolcalls import functionary
 from tests.text.chat_cases import TEMPLATES, format_of
-from tests.text.families import FAMILIES, Family
+from tests.text.families import Family
+from tests.text.families_later import FAMILIES
 from tests.text.guide.tools import TOOLS, check, closing
 from tests.text.guide.walks import MarkedVocab, read, text_of, walk
 from tests.text.unknown import format_of as format_of_unknown

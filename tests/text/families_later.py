@@ -1,0 +1,61 @@
+"""More families of models whose templates are not in the data, as in `families`: the later ones."""
+
+# ruff: noqa: E501  (templates read best as their lines are)
+
+from __future__ import annotations
+
+from tests.text import families
+from tests.text.families import ARGUMENTS, JSON, TIME, Family
+
+_BRACED = "call:get_weather{city:<|q|>Paris<|q|>,days:3}"
+
+FAMILIES = [
+    *families.FAMILIES,
+    # Gemma 4, as it was published last: an answer that ends with calls hands over to the tools.
+    Family(
+        "gemma-4, handing over",
+        "{% if tools %}<|turn>system\n{% for t in tools %}<|tool>{{ t | tojson }}<tool|>{% endfor %}<turn|>\n{% endif %}{% for m in messages %}"
+        "{% if m.role == 'tool' %}<|tool_response>{{ m.content }}<tool_response|>{% else %}<|turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+        "{% for c in m.tool_calls %}<|tool_call>call:{{ c.function.name }}{{ '{' }}{% for k, v in c.function.arguments.items() %}{{ k }}:{{ '<|q|>' + v + '<|q|>' if v is string else v | tojson }}{{ ',' if not loop.last }}{% endfor %}{{ '}' }}<tool_call|>{% endfor %}"
+        "{{ m.content or '' }}{% if m.tool_calls and loop.last %}<|tool_response>{% elif not m.tool_calls %}<turn|>\n{% endif %}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|turn>model\n{% endif %}",
+        call=f"<|tool_call>{_BRACED}<tool_call|><|tool_response>",
+        calls=f"<|tool_call>{_BRACED}<tool_call|><|tool_call>call:get_time{{}}<tool_call|><|tool_response>",
+        shown=('"name": "get_weather"', f"<|tool_call>{_BRACED}<tool_call|>", "Sunny"),
+    ),
+    # The same with a mark around all calls.
+    Family(
+        "section, handing over",
+        "{% if tools %}<|system|>{{ tools | tojson }}<|end|>{% endif %}{% for m in messages %}<|{{ m.role }}|>{{ m.content or '' }}"
+        "{% if m.tool_calls %}<|calls|>{% for c in m.tool_calls %}<|call|>{{ c.function.name }}<|args|>{{ c.function.arguments | tojson }}<|/call|>{% endfor %}<|/calls|><|observe|>"
+        "{% else %}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}",
+        call=f"<|calls|><|call|>get_weather<|args|>{ARGUMENTS}<|/call|><|/calls|><|observe|>",
+        calls=f"<|calls|><|call|>get_weather<|args|>{ARGUMENTS}<|/call|><|call|>get_time<|args|>{{}}<|/call|><|/calls|><|observe|>",
+        shown=(
+            '"name": "get_weather"',
+            f"<|calls|><|call|>get_weather<|args|>{ARGUMENTS}<|/call|><|/calls|>",
+            "Sunny",
+        ),
+    ),
+    # Functionary 3.1: a message with calls ends otherwise than one with words.
+    Family(
+        "functionary-3.1",
+        "{% for m in messages %}<|start_header_id|>{{ 'ipython' if m.role == 'tool' else m.role }}<|end_header_id|>\n\n{% if loop.first and tools %}{{ tools | tojson }}\n{% endif %}{{ m.content or '' }}"
+        "{% for c in m.tool_calls %}<function={{ c.function.name }}>{{ c.function.arguments | tojson }}</function>{% endfor %}"
+        "{{ '<|eom_id|>' if m.tool_calls else '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
+        call=f"<function=get_weather>{ARGUMENTS}</function><|eom_id|>",
+        calls=f"<function=get_weather>{ARGUMENTS}</function><function=get_time>{{}}</function><|eom_id|>",
+        shown=('"name": "get_weather"', f"<function=get_weather>{ARGUMENTS}</function>", "Sunny"),
+    ),
+    # Llama 4 as servers have it: messages with calls begin after other white space than others.
+    Family(
+        "llama-4, careless",
+        "{% if tools %}<|header_start|>system<|header_end|>\n\n{{ tools | tojson }}<|eot|>\n{% endif %}{% for m in messages %}"
+        "{{ '\n' if m.tool_calls or m.role == 'tool' }}<|header_start|>{{ 'ipython' if m.role == 'tool' else m.role }}<|header_end|>\n\n{{ m.content or '' }}"
+        '{% for c in m.tool_calls %}{"name": "{{ c.function.name }}", "parameters": {{ c.function.arguments | tojson }}}{% endfor %}\n<|eot|>{% endfor %}'
+        "{% if add_generation_prompt %}{{ '\n<|header_start|>assistant<|header_end|>\n\n' }}{% endif %}",
+        call=JSON.replace("arguments", "parameters"),
+        calls=f"{JSON}; {TIME}",
+        shown=('"name": "get_weather"', JSON.replace("arguments", "parameters"), "Sunny"),
+    ),
+]
