@@ -293,3 +293,35 @@ def test_a_template_may_come_in_pieces() -> None:
 def test_tools_have_other_names_too(name: str) -> None:
     source = EVERYTHING.partition("{% if tools %}")[0] + "{{ " + name + " }}"
     assert "now" in rendered(source, USER, tools=[TOOL]).partition("[user]U")[2]
+
+
+@pytest.mark.parametrize(
+    ("id", "wrong"), [("c", "< 9"), ("call_0123456789abcdef", "> 9"), ("c", "!= 9")]
+)
+def test_ids_get_the_length_that_a_template_insists_on(id: str, wrong: str) -> None:
+    source = raising(f"m.tool_calls and m.tool_calls[0].id|length {wrong}")
+    made = rendered(source, USER, calls(call(id)), result(id=id)).split("<")[1].split()[0]
+    assert len(made) == 9
+
+
+BY_ID = (
+    "{% for m in messages %}[{{ m.role }}{{ ' ' + m.tool_call_id if m.tool_call_id }}]"
+    "{{ m.content }}"
+    "{% for c in m.tool_calls %}<{{ c.id }} {{ c.function.arguments|tojson }}>{% endfor %}"
+    "{% endfor %}{% if tools %}{{ tools|tojson }}{% endif %}"
+)
+
+
+def test_an_id_that_is_all_that_tells_a_call_has_its_name() -> None:
+    said = rendered(
+        BY_ID,
+        USER,
+        calls(call("x"), call("functions.now:5")),
+        result(id="x"),
+        result(id="functions.now:5"),
+        calls(call("x")),
+        result(id="x"),
+    )
+    made = [word.split("]")[0] for word in said.split("[tool ")[1:]]
+    assert made == ["functions.now:0", "functions.now:5", "functions.now:2"]
+    assert all(f"<{id} " in said for id in made)

@@ -70,6 +70,14 @@ def tagged(value: str, schema: Any) -> Any:
         ("not a number", {"type": "integer"}, "not a number"),
         ("NaN", {"type": "number"}, "NaN"),
         ("[" * 5000, {"type": "array"}, "[" * 5000),
+        ("[" * 5000 + "]" * 5000, {"type": "array"}, "[" * 5000 + "]" * 5000),
+        ("['a', True, {'k': None}]", {"type": "array"}, ["a", True, {"k": None}]),
+        ("{'it': \"isn't\", 'n': [1.5]}", {"type": "object"}, {"it": "isn't", "n": [1.5]}),
+        ("['a']", {"type": ["array", "string"]}, "['a']"),
+        ("['a']", {"type": "object"}, "['a']"),
+        ("['a'] or so", {"type": "array"}, "['a'] or so"),
+        ("['a'", {"type": "array"}, "['a'"),
+        ("{1, 2}", {"type": "object"}, "{1, 2}"),
     ],
 )
 def test_a_bare_value_is_what_the_schema_says(value: str, schema: Any, expected: Any) -> None:

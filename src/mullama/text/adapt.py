@@ -8,12 +8,12 @@ is. Messages come from `messages.normalized`, and are changed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from mullama.text import ids
 from mullama.text.arguments import as_object, as_text
 from mullama.text.messages import Message, flattened
 from mullama.text.syntax import CallSyntax
@@ -21,7 +21,6 @@ from mullama.text.toolcalls import hermes
 from mullama.text.traits import METADATA, REASONING_PART, Traits
 
 _SYSTEM = ("system", "developer")
-_SHORT = 9  # characters of an id, where a template insists on a length
 _CALL = ("function_name", {"argument_name": "value"})
 
 
@@ -56,6 +55,7 @@ def adapted(
         (traits.system_ahead, _system_to_last_user),
         (traits.turns, partial(_as_one, syntax=syntax)),
         (traits.arguments != METADATA, _calls_as_messages),
+        (not traits.named_ids, ids.named),
     ):
         if not has_trait:
             messages = step(messages)
@@ -332,7 +332,7 @@ def _finish(message: Message, traits: Traits) -> None:
     elif isinstance(content, str) and role not in traits.text and role in traits.parts:
         message["content"] = _as_parts(content) if content else []
     if not traits.any_id:
-        _shorten_ids(message)
+        ids.shorten(message)
     if "tool_calls" in message:
         _finish_calls(message, traits)
     if role == "assistant" and isinstance(message.get("reasoning_content"), str):
@@ -365,13 +365,3 @@ def _give_reasoning(message: Message, traits: Traits) -> None:
         message["content"] = [part, *(_as_parts(message["content"]) if message["content"] else [])]
     elif traits.reasoning and traits.reasoning != "reasoning_content":
         message[traits.reasoning] = message.pop("reasoning_content")
-
-
-def _shorten_ids(message: Message) -> None:
-    for holder, key in (
-        *((call, "id") for call in message.get("tool_calls", ())),
-        (message, "tool_call_id"),
-    ):
-        id = holder.get(key)
-        if isinstance(id, str) and not (len(id) == _SHORT and id.isalnum()):
-            holder[key] = hashlib.blake2b(id.encode()).hexdigest()[:_SHORT]

@@ -49,8 +49,8 @@ _TOOL: dict[str, Any] = {
     "type": "function",
     "function": {"name": "@name@", "description": "@description@", "parameters": _PARAMETERS},
 }
-_SHORT_ID = "abcde1234"  # the strictest form that is known
-_LONG_ID = "call_0123456789abcdefABCDEF"
+_ID = "abcde1234"  # the strictest form that is known
+_IDS = ("call_0123456789abcdefABCDEF", "c1")  # what others send
 
 _NEAR = 200  # characters around a mark that are looked at for markers
 _LONGEST = 100_000  # characters of a prompt that is looked at; known ones have 5,000
@@ -184,7 +184,11 @@ class _Prober:
         beside = _calling(1, content="@beside@")
         self._ask(beside, _either("calls_beside"), tools=[_TOOL], marks=["@value@"])
         self._ask(_calling(2), _either("several_calls"), tools=[_TOOL])
-        self._ask(_calling(1, id=_LONG_ID), _either("any_id"), tools=[_TOOL])
+        for id in _IDS:
+            self._ask(
+                _calling(1, id=id), _either("any_id")[not self.traits.any_id :], tools=[_TOOL]
+            )
+        self._look_at_names()
         no_call = [_unnamed(message) for message in _calling(1) if "tool_calls" not in message]
         self._ask(no_call, _either("orphans"), tools=[_TOOL])
         self._ask([*_calling(1), _said("user", 2)], _either("user_after_result"), tools=[_TOOL])
@@ -195,6 +199,14 @@ class _Prober:
             tools=[_TOOL],
             wrong=[_PART],
         )
+
+    def _look_at_names(self) -> None:
+        """Whether a call's name is told by its id alone."""
+        conversation = _calling(1)
+        conversation[1]["tool_calls"][0]["function"]["name"] = "@called@"
+        text = self._print(conversation, [_TOOL], {})
+        id = conversation[1]["tool_calls"][0]["id"]
+        self.traits = replace(self.traits, named_ids=id in text and "@called@" not in text)
 
     def _ask_null(self) -> None:
         """Whether null, which clients send beside calls, says more plainly that there are no words
@@ -297,7 +309,7 @@ def _said(role: str, n: int = 1) -> Message:
 USER, ANSWER, SYSTEM = _said("user"), _said("assistant"), _said("system")
 
 
-def _calling(n: int, *, id: str = _SHORT_ID, **more: Any) -> list[Message]:
+def _calling(n: int, *, id: str = _ID, **more: Any) -> list[Message]:
     """A conversation in which n tools are called, and answer."""
     ids = [id[:-1] + str(index) for index in range(n)]
     calls = [

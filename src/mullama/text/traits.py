@@ -31,7 +31,7 @@ class Traits:
     that the template tells of (`told`), if any. `no_content`: what content must be where there is
     none, for the call to be printed: "", null or white space. `calls_beside`: a call is printed
     beside content too. `several_calls`: one message may have them. `any_id`: a call's id may have
-    any length.
+    any length; `named_ids`: it must have the name, as that is printed nowhere else.
     `example`: how it writes one.
     `results`: it prints what tools answered, said by the `result_role`; `orphans`: also where the
     call is missing;
@@ -62,6 +62,7 @@ class Traits:
     calls_beside: bool = True
     several_calls: bool = True
     any_id: bool = True
+    named_ids: bool = False
     example: str = ""
     told: CallSyntax | None = None
     results: bool = True

@@ -4,7 +4,8 @@ Formats that write values without quotes (`<parameter=code>1</parameter>`) leave
 whether that is the number 1 or a text. The rules:
 
 - a schema that only allows text: the text as it stands, digits, quotes and backslashes included;
-- one that allows no text: JSON (or Python's True, False, None), and text only if it is neither;
+- one that allows no text: JSON, or what Python writes for it (`['a', None]`: some templates show
+  lists so, and their models write them so), and text only if it is neither;
 - one that allows both: JSON if it is of another allowed kind, else text;
 - nothing known of the value: JSON if it is some, else text.
 """
@@ -14,6 +15,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from mullama.text.source import Source
+from mullama.text.toolcalls import values
 
 Schema = Mapping[str, Any]
 
@@ -69,14 +73,31 @@ def json_of(text: str, allowed: frozenset[str]) -> str:
     written = _PYTHON.get(written, written)
     try:
         value = json.loads(written, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+    except RecursionError:
         return json.dumps(text, ensure_ascii=False)
+    except ValueError:
+        other = "" if "string" in allowed else _from_python(written, allowed)
+        return other or json.dumps(text, ensure_ascii=False)
     if isinstance(value, str) and "string" in allowed:
         # Quotes around a text that needs none are part of it.
         return json.dumps(text, ensure_ascii=False)
     if "string" in allowed and not _kinds_of(value) & allowed:
         return json.dumps(text, ensure_ascii=False)
     return written
+
+
+def _from_python(written: str, allowed: frozenset[str]) -> str:
+    """The JSON for a list or an object of Python's of an allowed kind; "" if it is none."""
+    source, pieces = Source(), list[str]()
+    if {"[": "array", "{": "object"}.get(written[:1]) not in allowed:
+        return ""
+    source.feed(written)
+    source.ended = True  # so the reader waits for nothing
+    try:
+        next(values.value(source, values.PYTHON, pieces.append))
+    except StopIteration as end:
+        return "".join(pieces) if end.value and not source.n_here else ""
+    raise AssertionError("a reader waits for text behind the end")
 
 
 def _kinds_of(value: Any) -> frozenset[str]:
