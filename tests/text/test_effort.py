@@ -115,6 +115,60 @@ def test_none_is_the_least_where_a_template_refuses_it() -> None:
     assert said(ONLY.replace("['none', 'high']", "['low']"), reasoning_effort="none") == "low"
 
 
+OWN = {
+    "words": "{% if thinking_mode == 'disabled' %}quiet{% elif thinking_mode == 'enabled' %}loud"
+    "{% else %}free{% endif %}",
+    "one word": "{% if think_mode|default('') == 'off' %}quiet{% else %}free{% endif %}",
+    "budget": "{% if thinking_budget == 0 %}quiet{% else %}free{% endif %}",
+    "flag": "{% if use_reasoning is defined and not use_reasoning %}quiet{% else %}free{% endif %}",
+    "negated": "{% if skip_thinking %}quiet{% else %}free{% endif %}",
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_switch_of_a_template_s_own_is_turned(name: str) -> None:
+    assert said(OWN[name]) == "free"
+    for no in ({"enable_thinking": False}, {"thinking": False}, {"reasoning_effort": "none"}):
+        assert said(OWN[name], **no) == "quiet"
+    assert said(OWN[name], enable_thinking=True) == "free"
+    assert said(OWN[name], reasoning_effort="low") == "free"
+
+
+def test_a_yes_turns_it_where_a_template_is_silent_by_itself() -> None:
+    silent = "{% set thinking_mode = thinking_mode|default('disabled') %}" + OWN["words"]
+    assert said(silent) == said(silent, enable_thinking=False) == "quiet"
+    assert said(silent, enable_thinking=True) == "loud"
+
+
+def test_what_is_given_by_its_own_name_comes_first() -> None:
+    given = {"enable_thinking": False, "thinking_mode": "enabled"}
+    assert said(OWN["words"], **given) == "loud"
+
+
+def test_a_variable_that_is_only_printed_is_no_switch() -> None:
+    assert said("{{ reasoning_content }}", enable_thinking=True) == ""
+    assert said("{{ keep_thinking }}", enable_thinking=False) == ""
+
+
+def test_another_word_for_no_effort_is_known() -> None:
+    source = (
+        "{% set reasoning_effort = reasoning_effort|default('no_think') %}"
+        "{% if reasoning_effort not in ['no_think', 'low', 'high'] %}{{ raise_exception('No.') }}"
+        "{% endif %}{{ reasoning_effort }}"
+    )
+    assert said(source, reasoning_effort="none") == "no_think"
+    assert said(source, enable_thinking=False) == "no_think"
+    assert said(source, enable_thinking=True) == "high"
+
+
+def test_a_no_that_is_refused_is_the_least() -> None:
+    refuses = "{% if enable_thinking is false %}{{ raise_exception('Always.') }}{% endif %}"
+    assert said(refuses + "{{ enable_thinking }}", enable_thinking=False) == ""
+    efforts = "{% if reasoning_effort == 'minimal' %}x{% endif %}{{ reasoning_effort }}"
+    assert said(refuses + efforts, enable_thinking=False) == "xminimal"
+    assert said(refuses + PRINTS, reasoning_effort="low", enable_thinking=False) == "low"
+
+
 def test_a_mark_that_asks_for_no_thought_is_no_part_of_an_answer() -> None:
     end = "{% if reasoning_effort == 'none' %}<no_think>{% endif %}"
     source = (

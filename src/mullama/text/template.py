@@ -23,7 +23,7 @@ from typing import Any
 from mullama.errors import InvalidRequest
 from mullama.text import sandbox
 from mullama.text.adapt import adapted, filled
-from mullama.text.effort import NONE, Known, known_in, spoken
+from mullama.text.effort import Known, known_in, spoken
 from mullama.text.messages import Message, flattened, normalized, plain, tool_list
 from mullama.text.probe import THINKING, USER, probe
 from mullama.text.traits import Traits
@@ -178,12 +178,12 @@ class ChatTemplate:
     @cached_property
     def _known(self) -> Known:
         """What it knows of whether and how much to think."""
-        return known_in(self.source)
+        return known_in(self.source, partial(self._print, [{**USER}], self.traits, ()))
 
     @cached_property
     def _silent(self) -> bool:
         """Whether it asks for no thought where nothing is said."""
-        none = dict.fromkeys(self._known.names, NONE)
+        none = dict.fromkeys(self._known.names, self._known.none)
         try:
             plain, silent = (self._print([{**USER}], self.traits, (), said) for said in ({}, none))
         except Exception:
