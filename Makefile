@@ -30,7 +30,7 @@ $(UV):
 # From uv's cache alone if all of it is there: a registry that forbids caching would otherwise have
 # llama.cpp compiled again for every new environment.
 define install
-	@args="--quiet --python $(BIN)/python --require-hashes -r $(1) $$(sh tools/build_flags.sh)"; \
+	@args="--quiet --python $(BIN)/python --require-hashes -r $(1) $$(sh tools/build_flags.sh uv)"; \
 	eval $(UV) pip install --offline "$$args" 2>/dev/null || eval $(UV) pip install "$$args"
 endef
 

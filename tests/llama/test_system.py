@@ -64,6 +64,7 @@ def test_a_machine_that_says_nothing_gives_a_thread_for_each_processor(
         ("AMX_INT8 = 1", b"GCC: (GNU) 13.2.0", True),
         ("AMX_INT8 = 1", b"GCC: (Debian 14.2.0-19) 14.2.0", False),
         ("AMX_INT8 = 1", b"clang version 16.0.6\0GCC: (Debian 12.2.0-14) 12.2.0", False),
+        ("AMX_INT8 = 1", b"-O3 -fno-tree-dse -fno-dse\0GCC: (Debian 12.2.0-14) 12.2.0", False),
         ("AVX2 = 1", b"GCC: (Debian 12.2.0-14) 12.2.0", False),
     ],
 )

@@ -17,6 +17,8 @@ _CPUS = Path("/sys/devices/system/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _GCC = re.compile(rb"GCC: \([^)]*\) (\d+)\.(\d+)\.(\d+)")
 _GOOD_GCC = (13, 2, 1)
+# An older one's switches that make it sound; the last has them recorded, where they are looked for.
+_SOUND = "-fno-tree-dse -fno-dse -frecord-gcc-switches"
 
 
 def supports_gpu_offload() -> bool:
@@ -74,21 +76,23 @@ def amx_is_miscompiled() -> bool:
     """Whether this llama.cpp would crash in Intel's matrix unit.
 
     GCC before 13.2.1 drops the stores to the tile configuration that `ldtilecfg` reads, and the
-    first prompt ends in a segmentation fault.
+    first prompt ends in a segmentation fault; not if it was told to drop none, which
+    `tools/build_flags.sh` does and has recorded in the library.
     """
     if "AMX_INT8 = 1" not in system_info():
         return False
-    broken = any(_is_old_gcc(path) for path in Path(C._base_path).glob("*ggml-cpu*"))
+    broken = any(_drops_stores(path) for path in Path(C._base_path).glob("*ggml-cpu*"))
     if broken:
         logger.warning(
             "llama.cpp was compiled by a GCC older than 13.2.1, whose Intel AMX code crashes: "
             "weights are not repacked, so prompts are slower. Compile it with a newer compiler, or "
-            "with CMAKE_ARGS='-DCMAKE_C_FLAGS=-mno-amx-int8 -DCMAKE_CXX_FLAGS=-mno-amx-int8'."
+            f"with CFLAGS and CXXFLAGS set to '{_SOUND}'."
         )
     return broken
 
 
-def _is_old_gcc(library: Path) -> bool:
+def _drops_stores(library: Path) -> bool:
     code = library.read_bytes()
-    versions = [tuple(map(int, found)) for found in _GCC.findall(code)]
-    return b"clang version" not in code and any(version < _GOOD_GCC for version in versions)
+    if b"clang version" in code or b"-fno-tree-dse" in code:
+        return False
+    return any(tuple(map(int, found)) < _GOOD_GCC for found in _GCC.findall(code))
