@@ -77,7 +77,7 @@ class Budget:
 class Lazy:
     """`triggers` maps a trigger's text to the grammar of what follows it. Thread-safe.
 
-    `before` is text that the answer has already; a trigger may have begun in it. The tokens in
+    `before` is text that stands before this one; a trigger may have begun in it. The tokens in
     `never` are not written in free text. `aside` are triggers of free texts that do not count:
     where one ends and no grammar follows, this text is free again whatever `again` says.
     """
@@ -343,7 +343,6 @@ class LazyFollower:
 
     def begin(self, data: bytes) -> bool:
         """Take `data`, the rest of a token that began before this text."""
-        self._tail = b""
         return not data or self._read(data)
 
     def _read(self, data: bytes) -> bool:

@@ -28,6 +28,7 @@ from mullama.text.guide.calls import Calls, Tool
 from mullama.text.syntax import Format, Protocol, Reasoning
 from mullama.types import Constraint, Token
 
+_LONGEST_MARK = 40  # characters of what stands before an answer, to know its beginning by
 _SPACE = Regex(r"[ \t\r\n]{0,8}")  # behind the marks around a thought
 
 
@@ -226,6 +227,10 @@ class _Guide:
         triggers: dict[str, Template] = {}
         for mark, part in self._triggers():
             triggers.setdefault(mark, self._compiler.compile(part))
+        before = "" if after else self._answer.opened
+        for mark, part in self._first_lines(after=after):
+            before = before or self._closing
+            triggers.setdefault(mark, self._compiler.compile(part))
         thoughts = self._thoughts_within(spent=spent)
         triggers |= thoughts
         never = self._marks_of_thoughts(thoughts) if spent else []
@@ -235,10 +240,20 @@ class _Guide:
             self._tokens,
             triggers,
             again=self._answer.parallel or not self._calls,
-            before="" if after else self._answer.opened,
+            before=before,
             never=never,
             aside=thoughts,
         )
+
+    @property
+    def _closing(self) -> str:
+        return self._format.reasoning.close.strip() if self._format.reasoning else ""
+
+    def _first_lines(self, *, after: bool) -> Iterable[tuple[str, Part]]:
+        if not self._calls:
+            return ()
+        before = self._closing if after else self._answer.opened.rstrip()
+        return self._calls.first_lines(before[-_LONGEST_MARK:])
 
     def _marks_of_thoughts(self, opening: Iterable[str]) -> list[Token]:
         """The tokens that would begin a thought, or end once more the one that was closed: models

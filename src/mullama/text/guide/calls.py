@@ -8,8 +8,9 @@ where a call is literal text with the name and the arguments in it. Its *opening
 text up to the first slot. A call that must come is written from there on; one that the model opens
 by itself is held to the rest, from wherever in the opening the text told that it is a call: at a
 mark, `<tool_call>`. Text that anybody may write (`{"name": "`, `[`) tells nothing until a tool's
-name has followed. A call that begins with the name itself is told by a mark behind it; where there
-is none, it is held only if it must come.
+name has followed. A call that begins with the name itself is told by a mark behind it; or, where
+the name has a line for itself (GLM 4), by standing at the very beginning. Others of that kind are
+held only if they must come.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from mullama.errors import InvalidRequest
@@ -101,6 +103,18 @@ class Calls:
                 yield text, self._rest(start, end)
             elif start in (0, len(self.syntax.begin)):
                 yield from self._by_name(start)
+
+    def first_lines(self, before: str) -> Iterator[tuple[str, Part]]:
+        """What tells a call whose name has the first line for itself, behind this text."""
+        call = self.syntax.call
+        line = call[1] if call[0] is Slot.NAME else None
+        if self.syntax.begin.strip() or not isinstance(line, str) or line.strip() or not before:
+            return
+        for tool in self.tools if "\n" in line else ():
+            rest = Seq(tuple(self._slots(call[2:], tool)))
+            part = self._section(rest, 0, several=False)  # another is told the same way
+            for blank, end in product(("", "\n"), {line, "\n"}):
+                yield before + blank + tool.name + end, part
 
     # ------------------------------------------------------------------
 
