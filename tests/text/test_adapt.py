@@ -325,3 +325,10 @@ def test_an_id_that_is_all_that_tells_a_call_has_its_name() -> None:
     made = [word.split("]")[0] for word in said.split("[tool ")[1:]]
     assert made == ["functions.now:0", "functions.now:5", "functions.now:2"]
     assert all(f"<{id} " in said for id in made)
+
+
+def test_calls_that_are_printed_beside_tools_only_are_said_in_words_without() -> None:
+    source = EVERYTHING.replace("in m.tool_calls", "in (m.tool_calls if tools else [])")
+    assert "<c1 now" in rendered(source, USER, calls(call()), result(), tools=[TOOL])
+    said = rendered(source, USER, calls(call()), result())
+    assert said.count('{"name": "now", "arguments": {"a": 1}}') == 1

@@ -39,9 +39,10 @@ def adapted(
             messages = _with_tools(messages, tools, *traits.tool_field)
         else:
             messages = _described(messages, tools, traits.example or syntax.write([_CALL]))
+    in_words = partial(_calls_as_text, syntax=syntax)
     for has_trait, step in (
         (traits.developer, _developer_as_system),
-        (traits.arguments, partial(_calls_as_text, syntax=syntax)),
+        (traits.arguments and (tools or traits.calls_alone), in_words),
         (traits.several_calls, _one_call_each),
         (traits.calls_beside, _content_apart),
         (traits.results, _results_as_user),

@@ -184,6 +184,7 @@ class _Prober:
         beside = _calling(1, content="@beside@")
         self._ask(beside, _either("calls_beside"), tools=[_TOOL], marks=["@value@"])
         self._ask(_calling(2), _either("several_calls"), tools=[_TOOL])
+        self._ask(_calling(1), _either("calls_alone"), marks=["@value@"])
         for id in _IDS:
             self._ask(
                 _calling(1, id=id), _either("any_id")[not self.traits.any_id :], tools=[_TOOL]

@@ -32,7 +32,7 @@ class Traits:
     none, for the call to be printed: "", null or white space. `calls_beside`: a call is printed
     beside content too. `several_calls`: one message may have them. `any_id`: a call's id may have
     any length; `named_ids`: it must have the name, as that is printed nowhere else.
-    `example`: how it writes one.
+    `calls_alone`: calls are printed also where no tools are. `example`: how it writes one.
     `results`: it prints what tools answered, said by the `result_role`; `orphans`: also where the
     call is missing;
     `user_after_result`: the user may speak next.
@@ -60,6 +60,7 @@ class Traits:
     arguments: str = "object"
     no_content: str | None = ""
     calls_beside: bool = True
+    calls_alone: bool = True
     several_calls: bool = True
     any_id: bool = True
     named_ids: bool = False
