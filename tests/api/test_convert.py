@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from mullama.api.openai.schema import (
 from mullama.errors import InvalidRequest
 from mullama.text.constraint.wire import FIELDS
 from mullama.types import (
+    WHOLE_INTERVAL,
     ChatRequest,
     CompletionRequest,
     Constraint,
@@ -219,8 +221,13 @@ def test_thinking_can_be_asked_for_by_its_own_field() -> None:
 
 
 def test_what_is_left_out_has_no_effect() -> None:
-    assert options() == GenerateOptions(sampler=options().sampler)
+    whole: dict[str, Any] = {"delta_interval": WHOLE_INTERVAL}
+    assert options() == GenerateOptions(sampler=options().sampler, **whole)
     assert chat().options == options()
+
+
+def test_a_stream_is_told_as_it_comes() -> None:
+    assert options(stream=True) == replace(options(), delta_interval=0.0)
 
 
 def test_null_is_the_same_as_left_out() -> None:
@@ -251,6 +258,7 @@ def test_options_keep_their_names() -> None:
         cache_prompt=False,
         return_tokens=True,
         special=True,
+        delta_interval=WHOLE_INTERVAL,
     )
 
 

@@ -152,6 +152,32 @@ def test_a_stop_string_across_tokens_cuts_text_and_tokens() -> None:
     assert bench.finished().stop == "DE"
 
 
+@pytest.mark.parametrize("stop", [(), ("Z",)])
+def test_an_answer_wanted_whole_comes_in_few_deltas_and_is_the_same(stop: tuple[str, ...]) -> None:
+    answers = []
+    for interval in (0.0, 1.0, 100.0):
+        bench = Bench(seconds_per_row=0.25)
+        bench.add(request(1, [5], 10, delta_interval=interval, stop=stop, logprobs=0))
+        bench.run()
+        deltas = [event for event in bench.events if isinstance(event, Delta)]
+        answers.append(deltas)
+    assert [len(deltas) for deltas in answers] == [10, 4, 2]  # the first token's at once
+    for deltas in answers:
+        assert sum(delta.n_tokens for delta in deltas) == 10
+        for joined in ("text", "tokens", "logprobs"):
+            parts, all_parts = ([getattr(d, joined) for d in ds] for ds in (deltas, answers[0]))
+            assert sum(map(tuple, parts), ()) == sum(map(tuple, all_parts), ())
+
+
+def test_what_was_not_told_yet_comes_with_the_end_that_a_stop_token_makes() -> None:
+    bench = Bench()
+    bench.runner.forced[1] = [1, 2, 3, 11]
+    bench.add(request(1, [5], 10, stop_tokens=(11,), delta_interval=100.0))
+    bench.run()
+    assert bench.tokens()[1, 0] == [1, 2, 3]
+    assert isinstance(bench.events[-1], Finished)
+
+
 def test_no_tokens_are_sampled_when_none_are_wanted() -> None:
     bench = Bench()
     bench.add(request(1, [5, 6, 7], 0))

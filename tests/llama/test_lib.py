@@ -104,11 +104,13 @@ else:
 @pytest.mark.parametrize("said", [{"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "5"}])
 def test_the_wait_policy_of_the_user_stays(said: dict[str, str]) -> None:
     environ = dict(said)
-    lib.set_wait_policy(environ)
+    with lib.wait_policy(environ):
+        assert environ == said
     assert environ == said
 
 
-def test_a_wait_policy_is_set_where_the_user_has_none() -> None:
-    environ: dict[str, str] = {}
-    lib.set_wait_policy(environ)
-    assert int(environ["GOMP_SPINCOUNT"]) > 0
+def test_a_wait_policy_holds_while_the_library_is_loaded_where_the_user_has_none() -> None:
+    environ = {"PATH": "/bin"}
+    with lib.wait_policy(environ):
+        assert environ == {"PATH": "/bin", **lib.WAIT_POLICY}
+    assert environ == {"PATH": "/bin"}

@@ -1,5 +1,8 @@
 """From a drawn token to the events that a caller sees, one sequence at a time.
 
+An answer that is wanted whole is told of now and then (`delta_interval`): each event that is handed
+out wakes its reader, who takes the processor from the computation.
+
 Decides nothing about rows and cells; knows tokens, text, and when an answer is over. A token that
 ends an answer (end of generation, or a stop token) counts as generated and has no text.
 """
@@ -61,7 +64,7 @@ class Delivery:
             self._item(options, sample),
             stops=sequence.n_generated >= options.min_tokens,
         )
-        events = self._delta(sequence, text, items)
+        events = self._due(sequence, text, items, now)
         if sequence.detokenizer.stopped is not None:
             return events, FinishReason.STOP
         if sequence.n_generated >= sequence.max_tokens:
@@ -108,7 +111,22 @@ class Delivery:
             return []
         return [PromptScored(job.id, tuple(job.scored))]
 
+    def _due(self, sequence: Sequence, text: str, items: list[Item], now: float) -> list[Event]:
+        """What is known of an answer, when the time for it has come."""
+        wait = sequence.job.options.delta_interval
+        if wait and sequence.delivered is not None and now - sequence.delivered < wait:
+            sequence.undelivered.append((text, items))
+            return []
+        events = self._delta(sequence, text, items)
+        if events:
+            sequence.delivered = now
+        return events
+
     def _delta(self, sequence: Sequence, text: str, items: list[Item]) -> list[Event]:
+        if sequence.undelivered:
+            earlier, sequence.undelivered = sequence.undelivered, []
+            text = "".join([*(one for one, _ in earlier), text])
+            items = [item for _, few in earlier for item in few] + items
         if not text and not items:
             return []
         n, sequence.n_undelivered = sequence.n_undelivered, 0

@@ -73,6 +73,8 @@ class Sequence:
     n_restored: int = 0  # of these, from the host tier
     n_from_disk: int = 0  # and from disk
     n_undelivered: int = 0  # tokens generated since the last delta
+    delivered: float | None = None  # when that was
+    undelivered: list[tuple[str, list[Item]]] = field(default_factory=list)  # and what came since
     lane: int = NO_LANE
     match: Match = NOWHERE
     checkpoints: list[int] = field(default_factory=list)  # where its state is to be saved yet

@@ -16,7 +16,14 @@ from mullama.errors import InvalidRequest
 from mullama.library.answers import Answers
 from mullama.library.lifetime import Closable, close_when_dropped
 from mullama.library.model import Model
-from mullama.types import CompletionRequest, EmbedRequest, GenerateOptions, SamplerParams, Token
+from mullama.types import (
+    WHOLE_INTERVAL,
+    CompletionRequest,
+    EmbedRequest,
+    GenerateOptions,
+    SamplerParams,
+    Token,
+)
 from mullama.types.sampling import whole_number
 
 Prompt = str | Iterable[Token]
@@ -97,7 +104,9 @@ class Context(Closable):
 
         Control tokens are no text, but for those in the texts of `marks`, such as "<think>".
         """
-        with closing(self.generate_stream(prompt, max_tokens, params, stop, marks=marks)) as pieces:
+        self._answers.check()
+        request = _request(prompt, max_tokens, params, stop, marks, interval=WHOLE_INTERVAL)
+        with closing(self._stream(request)) as pieces:
             return "".join(pieces)
 
     def generate_stream(
@@ -202,6 +211,8 @@ def _request(
     params: SamplerParams | None,
     stop: Stop,
     marks: Iterable[str],
+    *,
+    interval: float = 0.0,
 ) -> CompletionRequest:
     """What an engine takes without a doubt: what is wrong with it must show in the caller."""
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
@@ -216,7 +227,9 @@ def _request(
             "SamplerParams(temperature=0.5).",
             param="params",
         )
-    options = GenerateOptions(sampler=sampler, max_tokens=max_tokens, stop=stops)
+    options = GenerateOptions(
+        sampler=sampler, max_tokens=max_tokens, stop=stops, delta_interval=interval
+    )
     given = prompt if isinstance(prompt, str) else _tokens(prompt)
     return CompletionRequest(given, options, marks=tuple(marks))
 

@@ -19,7 +19,8 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -59,15 +60,26 @@ MODEL_DEFAULTS: Mapping[str, object] = {
 }
 
 
-def set_wait_policy(environ: MutableMapping[str, str] = os.environ) -> None:
-    """How long OpenMP's threads spin before they sleep, where the user has not said.
+# How long OpenMP's threads spin before they sleep. It bridges the gaps within a step; spinning on
+# (GNU's own default is 300,000 turns or more) takes the core from the threads that serve clients.
+# Without ACTIVE they hardly spin at all as soon as two threads of the program have computed, since
+# those that sleep are counted, too: each step then takes twice as long with a small model.
+WAIT_POLICY = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "10000"}
 
-    GNU's library reads it once, when it is loaded, so this comes before llama.cpp does. Spinning
-    bridges the gaps within a step; spinning on (the library's own default is 300,000 turns or
-    more) takes the core from the threads that serve clients.
-    """
-    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & environ.keys():
-        environ["GOMP_SPINCOUNT"] = "10000"
+
+@contextmanager
+def wait_policy(environ: MutableMapping[str, str] = os.environ) -> Iterator[None]:
+    """The environment with a wait policy, where the user has none. GNU's library reads it once,
+    when it is loaded; others of the program's, which take ACTIVE to mean for ever, never see it."""
+    if WAIT_POLICY.keys() & environ.keys():
+        yield
+        return
+    environ.update(WAIT_POLICY)
+    try:
+        yield
+    finally:
+        for name in WAIT_POLICY:
+            environ.pop(name, None)
 
 
 def load_bindings() -> Any:
@@ -157,8 +169,8 @@ def returned_into(function: Any) -> Fill:
 
 
 def _load() -> Any:
-    set_wait_policy()
-    bindings = load_bindings()
+    with wait_policy():
+        bindings = load_bindings()
     for struct, function, expected in (
         (bindings.llama_context_params, "llama_context_default_params", CONTEXT_DEFAULTS),
         (bindings.llama_model_params, "llama_model_default_params", MODEL_DEFAULTS),

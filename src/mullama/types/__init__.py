@@ -59,6 +59,7 @@ from mullama.types.protocols import (
 )
 from mullama.types.requests import (
     MAX_LOGPROBS,
+    WHOLE_INTERVAL,
     ChatRequest,
     CompletionRequest,
     EmbedRequest,
@@ -82,6 +83,7 @@ from mullama.types.sampling import (
 __all__ = [
     "MAX_LOGPROBS",
     "MAX_SEED",
+    "WHOLE_INTERVAL",
     "Backend",
     "Blob",
     "ChatRequest",

@@ -25,7 +25,9 @@ class GenerateOptions:
     `priority` goes first, and callers of one priority share what is served; `max_wait` is how many
     seconds a request may wait to begin, 0 for any time. `progress` asks for events while the prompt
     is computed. An answer is held to its `constraint`. `special` renders all control tokens in the
-    answer's text, `shown` just these, one that ends the answer included.
+    answer's text, `shown` just these, one that ends the answer included. Text is handed out as it
+    comes, or every `delta_interval` seconds at most: each time costs its reader, and the processor
+    that computes, more than a token of a small model.
     """
 
     sampler: SamplerParams = field(default_factory=SamplerParams)
@@ -47,6 +49,7 @@ class GenerateOptions:
     max_wait: float | None = None
     progress: bool = False
     constraint: Constraint | None = None
+    delta_interval: float = 0.0
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 0:
@@ -64,6 +67,11 @@ class GenerateOptions:
                 f"{self.logprobs} top logprobs asked for; the most is {MAX_LOGPROBS}.",
                 param="logprobs",
             )
+        if not self.delta_interval >= 0:  # also for NaN
+            raise InvalidRequest(
+                f"delta_interval is {self.delta_interval}; it must be seconds, 0 or more.",
+                param="delta_interval",
+            )
         if "" in self.stop:
             raise InvalidRequest("stop holds an empty string.", param="stop")
         if self.max_wait is not None and not self.max_wait >= 0:  # also for NaN
@@ -73,6 +81,8 @@ class GenerateOptions:
 
 
 MAX_LOGPROBS = 100
+# Seconds between two deltas of an answer that is wanted whole.
+WHOLE_INTERVAL = 0.2
 
 
 class ToolMode(StrEnum):

@@ -24,6 +24,7 @@ from mullama.api.openai.thinking import thinking
 from mullama.api.openai.tools import choice, tools
 from mullama.errors import InvalidRequest
 from mullama.types import (
+    WHOLE_INTERVAL,
     ChatRequest,
     CompletionRequest,
     Constraint,
@@ -227,6 +228,7 @@ def _options(
         max_wait=body.max_wait,
         progress=bool(body.stream and body.return_progress),
         constraint=_constraint(body),
+        delta_interval=0.0 if body.stream else WHOLE_INTERVAL,
     )
 
 
