@@ -69,6 +69,7 @@ def _visit(
         server.wait_until_ready(starting.patience)
         client = Client(server.address, timeout=starting.timeout)
         warm_up(Subject(command.name, client), [[SCENARIOS["single"]]], plan.load(-1))
+        time.sleep(starting.settle)
         outcomes = run_async(visit(client, load))
         time.sleep(REST)
     return outcomes

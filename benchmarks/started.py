@@ -7,6 +7,7 @@ measured before everything else, with no other server running.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,16 +20,21 @@ from benchmarks.rounds import Plan, Results, Subject, Tell, measure, visit, warm
 from benchmarks.servers import Command, Server, running
 
 MEMORY = "memory after the load"
+# Seconds that a server is left alone before it is measured, where another one has just ended: a
+# virtual machine gives that one's memory back meanwhile, which takes both cores for a second.
+SETTLE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """How servers are started. `patience` and `timeout` (of one request) are seconds."""
+    """How servers are started. `patience`, `timeout` (of one request) and `settle` (before it is
+    measured, where it takes another one's place) are seconds."""
 
     model: Path
     n_ctx: int
     patience: float
     timeout: float
+    settle: float = 0.0
 
 
 def cold_starts(
@@ -65,6 +71,7 @@ def measure_alone(
             with ExitStack() as stack:
                 server = _start(stack, command, starting, tell)
                 subject = _subject(server, starting, plan)
+                time.sleep(starting.settle)
                 for group in plan.groups:
                     visit(subject, group, plan.load(number), results, tell)
                 _add_memory(results, server)

@@ -15,7 +15,7 @@ from benchmarks.commands.settings import (
     with_settings,
 )
 from benchmarks.rounds import Results
-from benchmarks.started import Starting
+from benchmarks.started import SETTLE, Starting
 
 
 @click.command(short_help="A prefix from disk after a restart, beside computing it.")
@@ -40,7 +40,7 @@ def restart(settings: Settings, model: Path, patience: float, vocab: int, timeou
 
     info = read_info(model)
     plan = settings.plan((), min(vocab, info.n_vocab or vocab))
-    starting = Starting(model.absolute(), 0, patience, timeout)
+    starting = Starting(model.absolute(), 0, patience, timeout, SETTLE)
     results = Results(restarts.SIDES)
     restarts.measure(starting, plan, results, tell)
     return settings.deliver(results, facts("restart", plan) | {"model": info.description})

@@ -21,7 +21,7 @@ from benchmarks.commands.settings import (
 from benchmarks.rounds import Results
 from benchmarks.scenarios import COMPLETIONS, EMBEDDINGS, SCENARIOS
 from benchmarks.servers import Command, llama_server, ours, parse_command, parse_variant
-from benchmarks.started import Starting, cold_starts, measure_alone, measure_together
+from benchmarks.started import SETTLE, Starting, cold_starts, measure_alone, measure_together
 from mullama.types import ModelInfo, ModelKind
 
 MOST_CELLS = 32768  # of a server's context, where nobody says
@@ -131,7 +131,7 @@ def start(
     commands = _distinct([own, *peers, *variants, *others])
     timed = tuple(name for name in names if name != COLDSTART)
     plan = settings.plan(timed, min(vocab, info.n_vocab or vocab))
-    starting = Starting(model.absolute(), context or _own_context(info), patience, timeout)
+    starting = Starting(model.absolute(), context or _own_context(info), patience, timeout, SETTLE)
     known = facts("start", plan) | {
         "model": info.description,
         "context": starting.n_ctx,

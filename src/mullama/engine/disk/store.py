@@ -71,7 +71,8 @@ class DiskStore:
         self._pause = Pause(clock)
         self._reader = Reader(self._files, self._shelf, clock, wall_clock)
         self._writer = Writer(self._files, self._shelf, self._pause, max_bytes, wall_clock)
-        self._reading, self._writing = Worker("disk-reader"), Worker("disk-writer")
+        self._reading = Worker("disk-reader")
+        self._writing = Worker("disk-writer", in_background=True)
         self._lock = Lock()  # over `_is_open`, and that nothing is put after the workers' end
         self._is_open = self._open()
 

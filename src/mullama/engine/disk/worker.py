@@ -1,21 +1,31 @@
-"""A thread that does what it is given, in order. Its jobs may block on a disk."""
+"""A thread that does what it is given, in order. Its jobs may block on a disk.
+
+One that nobody waits for works in the background: it computes checksums and copies megabytes beside
+a model that uses every core, where each thread that takes one for a moment holds all others up. So
+it only gets what they leave.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Thread
+from threading import Thread, get_native_id
 
 log = logging.getLogger("mullama.disk")
 
 Job = Callable[[], None]
 
+LEAST_PRIORITY = 19  # as `nice` counts
+
 
 class Worker:
     """`put` may be called from any thread. What is put after `stop` is never done."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, in_background: bool = False) -> None:
+        self._in_background = in_background
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         # A disk that never answers must not keep the process from ending.
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -36,6 +46,8 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        if self._in_background and sys.platform == "linux":  # elsewhere: the whole process
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), LEAST_PRIORITY)
         while (job := self._jobs.get()) is not None:
             try:
                 job()
