@@ -223,11 +223,12 @@ def test_thinking_can_be_asked_for_by_its_own_field() -> None:
 def test_what_is_left_out_has_no_effect() -> None:
     whole: dict[str, Any] = {"delta_interval": WHOLE_INTERVAL}
     assert options() == GenerateOptions(sampler=options().sampler, **whole)
-    assert chat().options == options()
+    assert chat().options == replace(options(), delta_interval=0.0)
 
 
-def test_a_stream_is_told_as_it_comes() -> None:
+def test_a_stream_is_told_as_it_comes_and_so_is_a_chat_whose_channels_are_counted() -> None:
     assert options(stream=True) == replace(options(), delta_interval=0.0)
+    assert chat(stream=False).options.delta_interval == 0
 
 
 def test_null_is_the_same_as_left_out() -> None:

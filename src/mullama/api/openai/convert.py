@@ -228,7 +228,8 @@ def _options(
         max_wait=body.max_wait,
         progress=bool(body.stream and body.return_progress),
         constraint=_constraint(body),
-        delta_interval=0.0 if body.stream else WHOLE_INTERVAL,
+        # In a chat each token counts for the channel that it was told in.
+        delta_interval=0.0 if body.stream or isinstance(body, ChatBody) else WHOLE_INTERVAL,
     )
 
 
