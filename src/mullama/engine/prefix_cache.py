@@ -396,7 +396,6 @@ class PrefixCache(LiveTree):
 
     def _is_worth_splitting(self, node: Node, overlap: int) -> bool:
         """Whether only the beginning of a node is of use."""
-        if self.exact or node.live:
-            return node.live and not self.exact
-        assert node.cells is not None
+        if node.live or node.cells is None or self.exact:
+            return not self.exact
         return overlap >= LEAST_OVERLAP and self._worth(overlap, node.cells.n_bytes)

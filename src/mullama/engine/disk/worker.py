@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread, get_native_id
 
@@ -47,7 +48,8 @@ class Worker:
 
     def _run(self) -> None:
         if self._in_background and sys.platform == "linux":  # elsewhere: the whole process
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), LEAST_PRIORITY)
+            with suppress(OSError):  # a container may not allow it
+                os.setpriority(os.PRIO_PROCESS, get_native_id(), LEAST_PRIORITY)
         while (job := self._jobs.get()) is not None:
             try:
                 job()
