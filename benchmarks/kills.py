@@ -23,7 +23,7 @@ from random import Random
 from benchmarks.report import align
 from benchmarks.rounds import Tell
 from benchmarks.traffic import Load
-from mullama.config import ModelOptions, ServerOptions
+from mullama.config import ModelOptions, ServedModel, ServerOptions
 from mullama.errors import MullamaError
 from mullama.host.host import Host
 from mullama.host.process import WorkerProcess
@@ -160,7 +160,7 @@ async def _worker(
         pids.append(process.pid)
         return process
 
-    host = Host({"model": model}, options, ServerOptions(), spawn=spawn)
+    host = Host({"model": ServedModel(model, options)}, ServerOptions(), spawn=spawn)
     await host.start()
     try:
         yield host, pids

@@ -21,6 +21,7 @@ from mullama.api.app import BODIES
 from mullama.cli import mullama
 from mullama.cli.exits import MEANINGS
 from mullama.config import ModelOptions, ServerOptions, flag, variable
+from mullama.config.names import OTHER_NAMES
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "recipes" / "tiny"
@@ -30,6 +31,54 @@ TABLE = re.compile(
     re.DOTALL,
 )
 WIDTH = 100
+FILE = """`mullama serve --config mullama.toml` (`-C`, `MULLAMA_CONFIG`) reads models and options
+from a file, so that each model has its own:
+
+```toml
+[server]
+host = "0.0.0.0"
+port = 8080
+
+[model]                        # options of every model
+parallel = 8
+
+[cache]                        # those that begin with cache_
+ram = "4GiB"
+disk = "20GiB"
+disk_path = "cache"
+min_tokens = 64
+
+[models.chat]                  # a model by its name; the first one is the default
+path = "qwen2.5-7b-instruct.gguf"
+context_size = 16384
+gpu_layers = -1
+
+[models.embed]
+path = "minilm.gguf"
+parallel = 2
+```
+
+Names are the variables', without `MULLAMA_` and in small letters. A name that means nothing, or a
+value that can't be, is refused before anything starts, with its place. Paths are relative to the
+file, as are those behind an `@`. What the tables show as values with commas may be lists, the
+chat template a list of its pieces, and the response schema a table. Models of the command line are
+served before those of the file, with the options of `[model]`; one of the same name takes the place
+of the file's path. A flag or a variable holds for every model.
+
+A file whose name ends in `.json` is JSON with the same sections. One model can also be in `model`
+itself, with its `path` and an `alias`, as llama-cpp-python's example server has it:
+
+```json
+{
+  "server": {"port": 8000},
+  "model": {"path": "qwen.gguf", "alias": "qwen", "n_ctx": 32768, "flash_attn": true},
+  "disk_cache": {"path": ".cache", "max_bytes": 1073741824, "min_tokens": 128}
+}
+```
+
+Its names for options are understood beside ours: {others}. What a file of its kind can say and this
+server can't do yet (`from_pretrained`, `mtmd`, `loras`, a second model for drafts) is refused by
+name."""
 
 
 def cli_page() -> str:
@@ -66,12 +115,14 @@ def config_page() -> str:
     parts = [
         "# Configuration",
         NOTE,
-        "An option is a flag of the command line, or else an environment variable, or else its "
-        "default. Short flags stand beside the long ones, and `-m` is a model. On or off: `--mmap` "
-        "or `--no-mmap`, `MULLAMA_MMAP=1` or `0`.",
+        "An option is a flag of the command line, or else an environment variable, or else what a "
+        "[file](#a-file) says, or else its default. Short flags stand beside the long ones, and "
+        "`-m` is a model. On or off: `--mmap` or `--no-mmap`, `MULLAMA_MMAP=1` or `0`.",
     ]
     for title, kind in (("Server", ServerOptions), ("Models", ModelOptions)):
         parts += [f"## {title}", options_table(kind)]
+    others = ", ".join(f"`{other}` for `{name}`" for other, name in OTHER_NAMES.items())
+    parts += ["## A file", FILE.replace("{others}", others)]
     return "\n\n".join(parts) + "\n"
 
 

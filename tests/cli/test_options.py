@@ -9,9 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mullama.cli.models import default_name, model_and_prompt, named_models
-from mullama.cli.options import config_options
-from mullama.config import ModelOptions, ServerOptions, variable
+from mullama.cli.models import configured_models, default_name, model_and_prompt, named_models
+from mullama.cli.options import config_options, over
+from mullama.config import ModelOptions, ServedModel, ServerOptions, variable
+from mullama.config.file import read
 
 
 @click.command()
@@ -149,6 +150,67 @@ def test_a_bad_model_argument_is_refused(arguments: list[str], words: str) -> No
     with pytest.raises(click.UsageError, match="--model NAME=") as caught:
         named_models(arguments)
     assert words in caught.value.message
+
+
+FILE = """
+[server]
+port = 1
+[model]
+parallel = 2
+threads = 3
+[models.chat]
+path = "chat.gguf"
+parallel = 4
+[models.embed]
+path = "/embed.gguf"
+"""
+
+
+def configured(folder: Path, *args: str, **env: str) -> tuple[int, dict[str, ServedModel]]:
+    """The port and the models of a command line beside FILE in a folder."""
+    seen: list[tuple[int, dict[str, ServedModel]]] = []
+    (folder / "x.toml").write_text(FILE)
+
+    @click.command()
+    @click.argument("models", nargs=-1)
+    @config_options(ServerOptions, ModelOptions)
+    def see(server: ServerOptions, model: ModelOptions, models: tuple[str, ...]) -> None:
+        file = read(folder / "x.toml")
+        seen.append((over(file.server).port, configured_models(named_models(models), file)))
+
+    result = CliRunner().invoke(see, args, env=env)
+    assert result.exit_code == 0, result.output
+    return seen[0]
+
+
+def test_a_file_s_options_hold_where_no_flag_and_no_variable_says_another(tmp_path: Path) -> None:
+    chat = ServedModel(tmp_path / "chat.gguf", ModelOptions(parallel=4, threads=3))
+    embed = ServedModel(Path("/embed.gguf"), ModelOptions(parallel=2, threads=3))
+    assert configured(tmp_path) == (1, {"chat": chat, "embed": embed})
+    args = ("--port", "8080", "--parallel", "16")
+    port, models = configured(tmp_path, *args, MULLAMA_THREADS="0")
+    assert port == 8080, "a flag that says the default says it"
+    assert {model.options for model in models.values()} == {ModelOptions(parallel=16, threads=0)}
+
+
+def test_models_of_the_command_line_come_before_a_file_s(tmp_path: Path) -> None:
+    _, models = configured(tmp_path, "a.gguf", "embed=b.gguf")
+    assert list(models) == ["a", "embed", "chat"]
+    shared = ModelOptions(parallel=2, threads=3)
+    assert models["a"] == ServedModel(Path("a.gguf"), shared)
+    assert models["embed"] == ServedModel(Path("b.gguf"), shared)
+
+
+def test_a_flag_that_can_t_stand_beside_the_file_is_named() -> None:
+    result = CliRunner().invoke(show_beside, ["--cache-ram", "0"])
+    assert result.exit_code == 2
+    assert "Invalid value for --cache-ram: cache_disk_path needs cache_ram" in result.output
+
+
+@click.command()
+@config_options(ModelOptions)
+def show_beside(options: ModelOptions) -> None:
+    over(ModelOptions(cache_disk_path="x"))
 
 
 def test_the_default_name_of_a_file_without_suffix_is_its_name() -> None:

@@ -105,6 +105,39 @@ def test_one_command_serves_one_file(tiny_model: Path) -> None:
         assert server.exit_code() == 0
 
 
+def test_a_file_names_models_each_with_its_options(tiny_model: Path, tmp_path: Path) -> None:
+    config = tmp_path / "mullama.toml"
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "m.gguf").symlink_to(tiny_model)
+    config.write_text(
+        """
+        [server]
+        port = 0
+        [models.large]
+        path = "folder/m.gguf"
+        context_size = 1024
+        [models.small]
+        path = "mullama-tiny"
+        context_size = 512
+        """
+    )
+    with running("serve", "--config", str(config)) as server:
+        assert "Paris" in capital(server.url)
+        models = httpx.get(f"{server.url}/status").json()["models"]
+        sizes = {model["name"]: model["context_size"] for model in models}
+        assert sizes == {"large": 1024, "small": 512}
+
+
+def test_a_wrong_file_is_one_line_and_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "mullama.toml"
+    config.write_text("[models.chat]\npth = 'x.gguf'")
+    assert main(["serve", "-C", str(config)]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(
+        f"Error: {config}: models.chat has no option 'pth'; did you mean 'path'?"
+    )
+
+
 @pytest.mark.parametrize("command", ["serve", "api"])
 def test_without_a_model_the_built_in_one_is_served_and_called_a_demo(command: str) -> None:
     with running(command, "--port", "0") as server:

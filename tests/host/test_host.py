@@ -7,14 +7,14 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mullama.config import ModelOptions, ServerOptions
+from mullama.config import ModelOptions, ServedModel, ServerOptions
 from mullama.errors import (
     ErrorInfo,
     InvalidRequest,
@@ -143,6 +143,12 @@ def finished(id: int) -> Finished:
     return Finished(id, 0, FinishReason.STOP, None, 2, 0, 0, 0, 1, Timings())
 
 
+def served(
+    paths: Mapping[str, Path], options: ModelOptions | None = None
+) -> dict[str, ServedModel]:
+    return {name: ServedModel(path, options or ModelOptions()) for name, path in paths.items()}
+
+
 class Fixture:
     """A host of two models, whose workers the test makes."""
 
@@ -154,8 +160,8 @@ class Fixture:
 
     def host(self, model_options: ModelOptions | None = None, **options: Any) -> Host:
         paths = {name: write_model(self.folder / f"{name}.gguf") for name in self.spawned}
-        models = model_options or ModelOptions()
-        host = Host(paths, models, ServerOptions(**options), spawn=self._spawn)
+        models = served(paths, model_options)
+        host = Host(models, ServerOptions(**options), spawn=self._spawn)
         self.hosts.append(host)
         return host
 
@@ -224,7 +230,7 @@ async def test_the_default_model_has_several_names(fixture: Fixture) -> None:
 
 async def test_a_model_may_be_called_default(fixture: Fixture) -> None:
     paths = {name: write_model(fixture.folder / name) for name in ("first", "default")}
-    host = Host(paths, ModelOptions(), ServerOptions())
+    host = Host(served(paths), ServerOptions())
     assert host.model("default").name == "default"
     assert host.model(None).name == "first"
 
@@ -239,9 +245,17 @@ async def test_an_unknown_model_is_not_found_and_the_others_are_named(fixture: F
         host.model("c")
 
 
+async def test_each_model_has_options_of_its_own(fixture: Fixture) -> None:
+    path = write_model(fixture.folder / "x.gguf")
+    sizes = {"small": 512, "large": 1024}
+    models = {n: ServedModel(path, ModelOptions(context_size=size)) for n, size in sizes.items()}
+    host = Host(models, ServerOptions(), spawn=lambda _: FakeProcess())
+    assert {model.name: model.n_ctx for model in host.models()} == sizes
+
+
 async def test_a_host_without_models_is_refused() -> None:
     with pytest.raises(InvalidRequest):
-        Host({}, ModelOptions(), ServerOptions())
+        Host({}, ServerOptions())
 
 
 @pytest.mark.parametrize("path", ["missing.gguf", "nul\0.gguf", "x" * 5000, "."])
@@ -250,13 +264,13 @@ async def test_a_path_that_is_no_model_is_refused_before_anything_starts(
 ) -> None:
     paths = {"good": write_model(fixture.folder / "a.gguf"), "bad": fixture.folder / path}
     with pytest.raises((NotFound, ModelError)):
-        Host(paths, ModelOptions(), ServerOptions(), spawn=fixture._spawn)
+        Host(served(paths), ServerOptions(), spawn=fixture._spawn)
 
 
 def test_a_response_schema_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
     options = ModelOptions(response_schema='{"type": "object"}')
     with pytest.raises(InvalidRequest, match=r"\$\.properties must have one of content"):
-        Host({"a": write_model(tmp_path / "a.gguf")}, options, ServerOptions())
+        Host(served({"a": write_model(tmp_path / "a.gguf")}, options), ServerOptions())
 
 
 async def test_all_workers_are_started_and_requests_wait_for_them(fixture: Fixture) -> None:
@@ -367,8 +381,7 @@ async def test_a_model_s_file_may_have_any_name(fixture: Fixture, tmp_path: Path
     r"""The name b"\xff.gguf" is no text; such a model used to be loading for ever."""
     name = os.fsdecode(b"\xff.gguf")
     host = Host(
-        {"odd": write_model(tmp_path / name)},
-        ModelOptions(),
+        served({"odd": write_model(tmp_path / name)}),
         ServerOptions(),
         spawn=lambda _: FakeProcess(),
     )

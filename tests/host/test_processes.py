@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mullama.config import ModelOptions, ServerOptions
+from mullama.config import ModelOptions, ServedModel, ServerOptions
 from mullama.errors import ContextLengthExceeded, InvalidRequest, ModelError
 from mullama.host.host import Host
 from mullama.host.process import WorkerProcess, explain
@@ -48,7 +48,8 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 @asynccontextmanager
 async def serving(options: ModelOptions = OPTIONS, /, **models: Path) -> AsyncIterator[Host]:
-    host = Host(models, options, ServerOptions())
+    served = {name: ServedModel(path, options) for name, path in models.items()}
+    host = Host(served, ServerOptions())
     await host.start()
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -228,12 +229,13 @@ async def test_a_crash_is_explained_by_the_last_line(
 SERVER = """
 import asyncio, sys
 from pathlib import Path
-from mullama.config import ModelOptions, ServerOptions
+from mullama.config import ModelOptions, ServedModel, ServerOptions
 from mullama.host.host import Host
 from mullama.types import CompletionRequest, GenerateOptions
 
 async def main():
-    host = Host({"m": Path(sys.argv[1])}, ModelOptions(context_size=512), ServerOptions())
+    model = ServedModel(Path(sys.argv[1]), ModelOptions(context_size=512))
+    host = Host({"m": model}, ServerOptions())
     await host.start()
     options = GenerateOptions(ignore_eos=True)
     async for event in host.generate(None, CompletionRequest("Once", options)):

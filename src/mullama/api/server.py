@@ -16,10 +16,9 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from mullama.config import ModelOptions, ServerOptions
+from mullama.config import ServedModel, ServerOptions
 from mullama.host.host import Host
 from mullama.types import Backend
 
@@ -34,8 +33,7 @@ _MAX_FILES = 65536
 
 
 def run(
-    models: Mapping[str, Path],
-    model_options: ModelOptions,
+    models: Mapping[str, ServedModel],
     options: ServerOptions,
     sockets: Sequence[socket.socket],
     watch: Watch,
@@ -46,7 +44,7 @@ def run(
     """
     _allow_many_files()
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(_serve(models, model_options, options, sockets, watch))
+        runner.run(_serve(models, options, sockets, watch))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -78,14 +76,13 @@ class Signals:
 
 
 async def _serve(
-    models: Mapping[str, Path],
-    model_options: ModelOptions,
+    models: Mapping[str, ServedModel],
     options: ServerOptions,
     sockets: Sequence[socket.socket],
     watch: Watch,
 ) -> None:
     signals = Signals()
-    host = Host(models, model_options, options)
+    host = Host(models, options)
     try:
         await host.start()
         # Only now: these imports take half a second, in which the workers are busy already.

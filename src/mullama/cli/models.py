@@ -1,15 +1,23 @@
-"""Model arguments: `path/to/model.gguf`, `name=path/to/model.gguf`, the built-in model's name."""
+"""Which models are served: `path/to/model.gguf`, `name=path/to/model.gguf`, the built-in model's
+name, and those of a configuration file.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from mullama.cli.options import over
+from mullama.config import ModelOptions, ServedModel
 from mullama.models.builtin import NAME, located
+
+if TYPE_CHECKING:
+    from mullama.config.file import Configuration
 
 _PART = re.compile(r"-\d{5}-of-\d{5}$")  # how llama.cpp names the files of a split model
 _WORD = re.compile(r"[\w.~:@/\\-]+", re.ASCII)  # what a model may be called
@@ -28,13 +36,46 @@ def named_models(arguments: Iterable[str]) -> dict[str, Path]:
     return models
 
 
+def served_models(named: Mapping[str, Path], options: ModelOptions) -> dict[str, ServedModel]:
+    """The models of a command line, all with the same options."""
+    return {name: ServedModel(path, options) for name, path in named.items()}
+
+
+def configured_models(named: Mapping[str, Path], file: Configuration) -> dict[str, ServedModel]:
+    """The models of a command line, and then those of a file.
+
+    One that both name has the command line's path and the file's options. Raises UsageError for a
+    bad name or one given twice.
+    """
+    configured: dict[str, ServedModel] = {}
+    for model in file.models:
+        path = located(model.path)
+        path = file.folder / path.expanduser()  # itself where it is absolute
+        name = default_name(path) if model.name is None else model.name
+        _check_name(name)
+        if name in configured:
+            raise click.UsageError(f"The configuration has two models that are called {name!r}.")
+        configured[name] = ServedModel(path, over(model.options))
+    first = {
+        name: ServedModel(
+            path, configured[name].options if name in configured else over(file.shared)
+        )
+        for name, path in named.items()
+    }
+    return first | {name: model for name, model in configured.items() if name not in first}
+
+
+def _check_name(name: str) -> None:
+    if not name.isprintable() or not name.strip() or name == "default":
+        raise click.UsageError(f"{name!r} can't be a model's name; give one as --model NAME=PATH.")
+
+
 def _split(argument: str) -> tuple[str, Path]:
     name, equals, path = argument.partition("=")
     if not equals or Path(argument).expanduser().exists():  # a path may contain "="
         path = argument
         name = default_name(Path(argument))
-    if not name.isprintable() or not name.strip() or name == "default":
-        raise click.UsageError(f"{name!r} can't be a model's name; give one as --model NAME=PATH.")
+    _check_name(name)
     if not path:
         raise click.UsageError(f"No path is given for {name!r}; the form is --model NAME=PATH.")
     return name, located(path).expanduser()

@@ -2,21 +2,27 @@
 
 Nothing is declared here: name, flag, short flag, environment variable, default and help all come
 from the dataclass, so that a new option there is a new flag everywhere.
+
+What a flag or a variable says wins over a configuration file: `over` tells those that were given
+from defaults.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import Field, fields
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import Field, fields, replace
+from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from mullama.config import flag, variable
 from mullama.errors import InvalidRequest
 
 Command = Callable[..., Any]
+Options = TypeVar("Options", bound=Any)
 
 
 def config_options(*kinds: type[Any]) -> Callable[[Command], Command]:
@@ -58,11 +64,33 @@ def _joined(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> st
     return ",".join(texts)
 
 
-def _make(kind: type[Any], given: dict[str, Any]) -> Any:
-    """The instance of `kind` whose values it takes out of `given`."""
+def over(options: Options) -> Options:
+    """These options, of a file, under what was given to the command that runs now.
+
+    Raises BadParameter for a value that can't stand beside the file's.
+    """
+    context = click.get_current_context()
+    unsaid = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+    given = {
+        item.name: context.params[item.name]
+        for item in fields(options)
+        if context.get_parameter_source(item.name) not in unsaid
+    }
+    with _naming_flags(type(options)):
+        return replace(options, **given)
+
+
+@contextmanager
+def _naming_flags(kind: type[Any]) -> Iterator[None]:
     flags = {item.name: flag(item) for item in fields(kind)}
     try:
-        return kind(**{name: given.pop(name) for name in flags})
+        yield
     except InvalidRequest as error:
-        hint = flags.get(error.param or "")
-        raise click.BadParameter(error.message, param_hint=hint) from error
+        raise click.BadParameter(error.message, param_hint=flags.get(error.param or "")) from error
+
+
+def _make(kind: type[Any], given: dict[str, Any]) -> Any:
+    """The instance of `kind` whose values it takes out of `given`."""
+    values = {item.name: given.pop(item.name) for item in fields(kind)}
+    with _naming_flags(kind):
+        return kind(**values)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
-from pathlib import Path
 from typing import TypeVar
 
-from mullama.config import ModelOptions, ServerOptions
+from mullama.config import ServedModel, ServerOptions
 from mullama.errors import InvalidRequest, NotFound, Overloaded
 from mullama.host.client import WorkerClient
 from mullama.host.process import WorkerProcess
@@ -42,8 +41,7 @@ class Host:
 
     def __init__(
         self,
-        models: Mapping[str, Path],
-        model_options: ModelOptions,
+        models: Mapping[str, ServedModel],
         server_options: ServerOptions,
         *,
         spawn: Callable[[str], Process] = WorkerProcess,
@@ -56,7 +54,8 @@ class Host:
         if not models:
             raise InvalidRequest("There is no model to serve. Give at least one.", param="model")
         self._slots = {
-            name: Slot(name, path, model_options, spawn=spawn) for name, path in models.items()
+            name: Slot(name, model.path, model.options, spawn=spawn)
+            for name, model in models.items()
         }
         self._default = next(iter(self._slots))
         self._load_wait = server_options.load_wait

@@ -2,7 +2,7 @@
 
 An option is a dataclass field made by `option()`; its metadata has the flag, the help text and the
 short flags. The environment variable is `MULLAMA_` plus the field's name in capitals.
-Precedence: flag, then environment, then default.
+Precedence: flag, then environment, then a configuration file (`config.file`), then default.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from mullama.errors import InvalidRequest
@@ -37,7 +38,7 @@ def option(
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """How a model is loaded and run. The same for every model of one server."""
+    """How a model is loaded and run."""
 
     gpu_layers: int = option(0, "Layers to keep on the GPU; -1 for all.", short=("-ngl",))
     context_size: int = option(
@@ -158,6 +159,14 @@ class ModelOptions:
         shares(self.tensor_split)
         devices(self.device)
         overrides(self.override_tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that a server offers: its file, and how it is loaded and run."""
+
+    path: Path
+    options: ModelOptions
 
 
 @dataclass(frozen=True, slots=True)
