@@ -40,22 +40,22 @@ _GRANITE_SHOWN = (
     "tool<|end_of_role|>Sunny",
 )
 _PYTHON = 'get_weather(city="Paris", days=3)'
-_CALL = "{{ {'name': c.function.name, 'arguments': c.function.arguments} | tojson }}"
+CALL = "{{ {'name': c.function.name, 'arguments': c.function.arguments} | tojson }}"
 _KEYWORDS = "{% for k, v in c.function.arguments.items() %}{{ k }}={{ v | tojson }}{{ ', ' if not loop.last }}{% endfor %}"
-_CHATML = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+CHATML = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 _SYSTEM_TOOLS = "{% if tools %}<|im_start|>system\n{{ tools | tojson }}<|im_end|>\n{% endif %}"
-_OTHERS = "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+OTHERS = "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
 
 
-def _chatml(assistant: str, *, tools: str = _SYSTEM_TOOLS, others: str = _OTHERS) -> str:
+def chatml(assistant: str, *, tools: str = _SYSTEM_TOOLS, others: str = OTHERS) -> str:
     """ChatML with another way to write the assistant's messages, which end themselves."""
     return (
         f"{tools}{{% for m in messages %}}{{% if m.role == 'assistant' %}}<|im_start|>assistant\n"
-        f"{assistant}<|im_end|>\n{{% else %}}{others}{{% endif %}}{{% endfor %}}{_CHATML}"
+        f"{assistant}<|im_end|>\n{{% else %}}{others}{{% endif %}}{{% endfor %}}{CHATML}"
     )
 
 
-def _each(call: str, begin: str = "", end: str = "", between: str = "") -> str:
+def each(call: str, begin: str = "", end: str = "", between: str = "") -> str:
     """A message's words, and its calls."""
     return (
         f"{{{{ m.content or '' }}}}{{% if m.tool_calls %}}{begin}{{% for c in m.tool_calls %}}{call}"
@@ -140,10 +140,10 @@ FAMILIES = [
     # ERNIE 4.5: words stand in marks behind a thought.
     Family(
         "ernie-4.5",
-        _chatml(
+        chatml(
             "<think>\n{{ m.reasoning_content or '' }}\n</think>\n\n{% if m.content %}<response>\n{{ m.content }}\n</response>\n{% endif %}"
-            f"{{% for c in m.tool_calls %}}<tool_call>\n{_CALL}\n</tool_call>\n{{% endfor %}}"
-        ).replace(_CHATML, "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"),
+            f"{{% for c in m.tool_calls %}}<tool_call>\n{CALL}\n</tool_call>\n{{% endfor %}}"
+        ).replace(CHATML, "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"),
         opened="<think>\n",
         call=f"Hm.\n</think>\n\n<tool_call>\n{JSON}\n</tool_call>\n",
         calls=f"\n</think>\n\n<tool_call>\n{JSON}\n</tool_call>\n<tool_call>\n{TIME}\n</tool_call>\n",
@@ -155,7 +155,7 @@ FAMILIES = [
         "exaone-4",
         "{% if tools %}[|system|]\n{% for t in tools %}<tool>{{ t | tojson }}</tool>\n{% endfor %}[|endofturn|]\n{% endif %}{% for m in messages %}"
         "[|{{ m.role }}|]\n{% if m.role == 'assistant' %}<think>\n{{ m.reasoning_content or '' }}\n</think>\n\n{{ m.content or '' }}"
-        f"{{% for c in m.tool_calls %}}{{{{ '\n' if not loop.first }}}}<tool_call>{_CALL}</tool_call>{{% endfor %}}"
+        f"{{% for c in m.tool_calls %}}{{{{ '\n' if not loop.first }}}}<tool_call>{CALL}</tool_call>{{% endfor %}}"
         "{% elif m.role == 'tool' %}<tool_result>{{ {'result': m.content} | tojson }}</tool_result>{% else %}{{ m.content }}{% endif %}[|endofturn|]\n{% endfor %}"
         "{% if add_generation_prompt %}[|assistant|]\n<think>\n{% if not enable_thinking %}\n</think>\n\n{% endif %}{% endif %}",
         thinks=True,
@@ -172,8 +172,8 @@ FAMILIES = [
     # InternLM 2.5 and Intern-S1: plugins.
     Family(
         "internlm-2.5",
-        _chatml(
-            _each(
+        chatml(
+            each(
                 '<|action_start|><|plugin|>\n{"name": "{{ c.function.name }}", "parameters": {{ c.function.arguments | tojson }}}<|action_end|>'
             ),
             tools="{% if tools %}<|im_start|>system name=<|plugin|>\n{{ tools | map(attribute='function') | list | tojson }}<|im_end|>\n{% endif %}",
@@ -190,7 +190,7 @@ FAMILIES = [
     # xLAM: a list in JSON and nothing else.
     Family(
         "xlam",
-        _chatml(
+        chatml(
             "{% if m.tool_calls %}[{% for c in m.tool_calls %}{{ c.function | tojson }}{{ ', ' if not loop.last }}{% endfor %}]{% else %}{{ m.content }}{% endif %}"
         ),
         call=f"[{JSON}]",
@@ -217,15 +217,15 @@ FAMILIES = [
     # OLMo 3: a call of Python a line; results come from the environment.
     Family(
         "olmo-3",
-        _chatml(
-            _each(
+        chatml(
+            each(
                 f"{{{{ c.function.name }}}}({_KEYWORDS})",
                 "<function_calls>",
                 "</function_calls>",
                 "\n",
             ),
             tools="{% if tools is not none %}<|im_start|>system\n<functions>{{ tools | tojson }}</functions><|im_end|>\n{% endif %}",
-            others="{% if m.role in ['user', 'system', 'environment'] %}" + _OTHERS + "{% endif %}",
+            others="{% if m.role in ['user', 'system', 'environment'] %}" + OTHERS + "{% endif %}",
         ),
         call=f"<function_calls>{_PYTHON}</function_calls>",
         calls=f"<function_calls>{_PYTHON}\nget_time()</function_calls>",
@@ -238,7 +238,7 @@ FAMILIES = [
     # MiniCPM 3 and 4: Python in a fence between marks, thoughts in another field.
     Family(
         "minicpm",
-        _chatml(
+        chatml(
             "{% if m.thought %}<|thought_start|>\n{{ m.thought }}\n<|thought_end|>\n{% endif %}"
             + "{% if m.tool_calls %}<|tool_call_start|>\n```python\n{% for c in m.tool_calls %}"
             + f"{{{{ c.function.name }}}}({_KEYWORDS.replace(', ', ',')})\n"
@@ -259,7 +259,7 @@ FAMILIES = [
         "<|im_start|>tool_list\n{{ tools | tojson if tools }}<|im_end|>\n{% for m in messages %}{% if m.role == 'assistant' %}"
         "{% if m.reasoning_content %}<|im_start|>assistant/think\n{{ m.reasoning_content }}<|im_end|>\n{% endif %}"
         "{% if m.content %}<|im_start|>assistant\n{{ m.content }}<|im_end|>{{ '\n' if m.tool_calls else '<|endofturn|>\n' }}{% endif %}"
-        f"{{% if m.tool_calls %}}<|im_start|>assistant -> tool/function_call\n[{{% for c in m.tool_calls %}}{_CALL}{{{{ ', ' if not loop.last }}}}{{% endfor %}}]<|im_end|><|stop|>\n{{% endif %}}"
+        f"{{% if m.tool_calls %}}<|im_start|>assistant -> tool/function_call\n[{{% for c in m.tool_calls %}}{CALL}{{{{ ', ' if not loop.last }}}}{{% endfor %}}]<|im_end|><|stop|>\n{{% endif %}}"
         "{% elif m.role == 'tool' %}<|im_start|>tool/function_call\n{{ m.content }}<|im_end|>\n{% else %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>assistant{% endif %}",
         call=f"/think\nHm.<|im_end|>\n<|im_start|>assistant -> tool/function_call\n[{JSON}]<|im_end|>",
@@ -274,8 +274,8 @@ FAMILIES = [
     # Llama 4 and others told of a list of Python: their templates write it carelessly.
     Family(
         "python list, all values quoted",
-        _chatml(
-            _each(
+        chatml(
+            each(
                 "{{ c.function.name }}({% for k, v in c.function.arguments.items() %}{{ k }}=\"{{ v }}\"{{ ', ' if not loop.last }}{% endfor %})",
                 "[",
                 "]",
@@ -288,8 +288,8 @@ FAMILIES = [
     ),
     Family(
         "python list, without commas",
-        _chatml(
-            _each(
+        chatml(
+            each(
                 "{{ c.function.name }}({% for k, v in c.function.arguments.items() %}{{ k }}={{ v | tojson }}{% endfor %})",
                 "[",
                 "]",
@@ -322,9 +322,9 @@ FAMILIES = [
         "lfm-2.5",
         "{% if tools %}<|im_start|>system\nList of tools: [{% for t in tools %}{{ t | tojson }}{{ ', ' if not loop.last }}{% endfor %}]<|im_end|>\n{% endif %}"
         + "{% for m in messages %}"
-        + _OTHERS
+        + OTHERS
         + "{% endfor %}"
-        + _CHATML,
+        + CHATML,
         call=f"<|tool_call_start|>[{_PYTHON}]<|tool_call_end|>",
         calls=f"<|tool_call_start|>[{_PYTHON}, get_time()]<|tool_call_end|>",
         shown=(
@@ -381,8 +381,8 @@ FAMILIES = [
     # Step 3: elements of a namespace between tokens.
     Family(
         "step-3",
-        _chatml(
-            _each(
+        chatml(
+            each(
                 "<｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name=\"{{ c.function.name }}\">{% for k, v in c.function.arguments.items() %}<steptml:parameter name=\"{{ k }}\">{{ v if v is string else v | tojson }}</steptml:parameter>{% endfor %}</steptml:invoke><｜tool_call_end｜>\n",
                 "<｜tool_calls_begin｜>\n",
                 "<｜tool_calls_end｜>",
@@ -394,9 +394,9 @@ FAMILIES = [
     # LongCat: one argument after another, all marks with its name.
     Family(
         "longcat",
-        _chatml(
+        chatml(
             "{% if m.reasoning_content %}<longcat_think>\n{{ m.reasoning_content }}\n</longcat_think>\n{% endif %}"
-            + _each(
+            + each(
                 "<longcat_tool_call>{{ c.function.name }}\n{% for k, v in c.function.arguments.items() %}<longcat_arg_key>{{ k }}</longcat_arg_key>\n<longcat_arg_value>{{ v if v is string else v | tojson }}</longcat_arg_value>\n{% endfor %}</longcat_tool_call>\n"
             )
         ),

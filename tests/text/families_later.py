@@ -5,8 +5,22 @@
 from __future__ import annotations
 
 from tests.text import families
-from tests.text.families import ARGUMENTS, JSON, TIME, Family
+from tests.text.families import (
+    ARGUMENTS,
+    CHATML,
+    JSON,
+    OTHERS,
+    TIME,
+    Family,
+    chatml,
+    each,
+)
 
+_MCP = (
+    "<use_mcp_tool>\n<server_name>{}</server_name>\n<tool_name>{}</tool_name>\n<arguments>\n{}"
+    "\n</arguments>\n</use_mcp_tool>"
+)
+_LOOK = _MCP.format("default", "get_weather", ARGUMENTS)
 _BRACED = "call:get_weather{city:<|q|>Paris<|q|>,days:3}"
 
 FAMILIES = [
@@ -57,5 +71,32 @@ FAMILIES = [
         call=JSON.replace("arguments", "parameters"),
         calls=f"{JSON}; {TIME}",
         shown=('"name": "get_weather"', JSON.replace("arguments", "parameters"), "Sunny"),
+    ),
+    # MiroThinker: a tool belongs to a server, whose name is the model's own choice.
+    Family(
+        "mirothinker",
+        chatml(
+            each(
+                _MCP.format("default", "{{ c.function.name }}", "{{ c.function.arguments | tojson }}"),
+                "\n",
+                between="\n",
+            )
+        ),
+        call=_MCP.format("tool-python", "get_weather", '{\n"city": "Paris",\n"days": 3\n}'),
+        calls=f"{_LOOK}\n{_MCP.format('time server', 'get_time', '{}')}",
+        thought="<think>\nHm.\n</think>\n\nYes.",
+        shown=('"name": "get_weather"', _LOOK, "tool\nSunny"),
+    ),
+    # The same told only, as the template can't print calls: it sets fields of messages.
+    Family(
+        "mirothinker, told",
+        "{% if tools %}<|im_start|>system\nUse <use_mcp_tool>\n<server_name>server</server_name>\n<tool_name>tool</tool_name>. {{ tools | tojson }}<|im_end|>\n{% endif %}"
+        "{% for m in messages %}{% if m.tool_calls %}{% set m.content = m.content %}{% endif %}"
+        + OTHERS
+        + "{% endfor %}"
+        + CHATML,
+        call=_MCP.format("tool-python", "get_weather", ARGUMENTS),
+        calls=f"{_LOOK}\n{_MCP.format('default', 'get_time', '{}')}",
+        shown=('"name": "get_weather"', _LOOK, "Sunny"),
     ),
 ]

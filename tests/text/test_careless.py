@@ -74,6 +74,8 @@ def test_a_call_between_marks_is_read_however_it_is_written(inside: str) -> None
         '<function_calls>look(city="Bern")</function_calls>',
         '<|python_start|>[look(city="Bern")]<|python_end|>',
         f"<|python_start|>{CALL}<|python_end|>",
+        "<use_mcp_tool>\n<server_name>my maps</server_name>\n<tool_name>look</tool_name>\n"
+        '<arguments>\n{"city": "Bern"}\n</arguments>\n</use_mcp_tool>',
     ],
 )
 def test_forms_that_many_models_know_are_read_by_all(raw: str) -> None:

@@ -17,13 +17,14 @@ import re
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
-from mullama.text.syntax import marks
+from mullama.text.syntax import is_label, marks
 
 T = TypeVar("T")
 Reader = Generator[None, None, T]
 
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[\w.\-]+")
+_LABEL = re.compile(r"[^<]+")
 
 
 class Triggers:
@@ -158,14 +159,18 @@ class Source:
         return True
 
     def literal(self, text: str) -> Reader[bool]:
-        """Take the marks of this text, with any white space before and between them.
+        """Take the marks of this text, with any white space before and between them, and any word
+        in the place of a label.
 
         What matched is taken even if the rest does not. Where the whole text ends behind some of
         them, it was cut, and that counts as a match.
         """
-        for number, piece in enumerate(marks(text)):
+        pieces = marks(text)
+        for number, piece in enumerate(pieces):
             yield from self.space()
-            if not (yield from self.mark(piece)):
+            if is_label(pieces, number):
+                yield from self.run(_LABEL)
+            elif not (yield from self.mark(piece)):
                 return number > 0 and not (yield from self.at(0))
         return True
 

@@ -23,12 +23,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mullama.text.responses.schema import ResponseSchema
 
+_TAG = re.compile(r"<\w+>")
 _MARKS = re.compile(r"<[^<>\s]*>?|\[[^\[\]\s]+\]|[^\s<\[]+|\S")
 
 
 def marks(text: str) -> list[str]:
     """The pieces of literal text between which a model may put white space or none."""
     return _MARKS.findall(text)
+
+
+def is_label(pieces: Sequence[str], number: int) -> bool:
+    """Whether a piece of literal text is a word between a tag and the one that closes it, such as
+    the name of a server: the template has to put some word there, and a model may put another."""
+    if not 0 < number < len(pieces) - 1:
+        return False
+    opening, closing = pieces[number - 1], pieces[number + 1]
+    return bool(_TAG.fullmatch(opening)) and closing == "</" + opening[1:]
 
 
 def first_mark(text: str) -> str:

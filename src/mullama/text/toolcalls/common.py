@@ -13,6 +13,13 @@
     <function=f>{"x": 1}</function>                 {"name": "f", "parameters": …}<|action_end|>
     functools[{"name": "f", …}]                     <|python_start|>[f(x=1)]<|python_end|>
     <function_calls>f(x=1)</function_calls>         <|python_start|>{"name": "f", …}<|python_end|>
+    <use_mcp_tool>
+    <server_name>default</server_name>
+    <tool_name>f</tool_name>
+    <arguments>
+    {"x": 1}
+    </arguments>
+    </use_mcp_tool>
 
 Each begins with a mark that nothing else has, and must go on with the name of a tool. Which of them
 a template without calls tells of is seen by its marks.
@@ -44,6 +51,18 @@ _XML = CallSyntax(
 )
 
 
+_MCP = CallSyntax(
+    call=(
+        "<use_mcp_tool>\n<server_name>default</server_name>\n<tool_name>",
+        Slot.NAME,
+        "</tool_name>\n<arguments>\n",
+        Slot.ARGUMENTS,
+        "\n</arguments>\n</use_mcp_tool>",
+    ),
+    between="\n",
+)
+
+
 def _between(begin: str, end: str) -> CallSyntax:
     parts = (Slot.NAME, '", "parameters": ', Slot.ARGUMENTS)
     call = (begin + '{"name": "', *parts, "}" + end)
@@ -57,6 +76,7 @@ def _python(begin: str, between: str, end: str) -> CallSyntax:
 
 # The words by which a template tells of a form, those of the rarest first, and the form.
 _TOLD_BY: tuple[tuple[tuple[str, ...], CallSyntax], ...] = (
+    (("<use_mcp_tool>", "<tool_name>"), _MCP),
     (("functools[",), phi.CALLS),
     (("[func_name1(",), _python("[", ", ", "]")),
     (("<|plugin|>",), _between("<|action_start|><|plugin|>\n", "<|action_end|>")),
