@@ -7,6 +7,7 @@ from __future__ import annotations
 from tests.text import families
 from tests.text.families import (
     ARGUMENTS,
+    CALL,
     CHATML,
     JSON,
     OTHERS,
@@ -21,6 +22,10 @@ _MCP = (
     "\n</arguments>\n</use_mcp_tool>"
 )
 _LOOK = _MCP.format("default", "get_weather", ARGUMENTS)
+_LAST_PART = (
+    "{% set t = m.content or '' %}{% set parts = t.split('<answer>\\n') %}{% if parts | length > 1 %}{% set t = parts[-1].split('\\n</answer>')[0] %}"
+    "{% else %}{% set t = t.split('<think_off>')[-1].lstrip('\\n') %}{% set t = t.split('</think>')[-1].lstrip('\\n') %}{% endif %}{{ t }}"
+)
 _BRACED = "call:get_weather{city:<|q|>Paris<|q|>,days:3}"
 
 FAMILIES = [
@@ -71,6 +76,19 @@ FAMILIES = [
         call=JSON.replace("arguments", "parameters"),
         calls=f"{JSON}; {TIME}",
         shown=('"name": "get_weather"', JSON.replace("arguments", "parameters"), "Sunny"),
+    ),
+    # KAT-V1: the prompt opens a first part of the thought, which says whether there is a second.
+    Family(
+        "kat-v1",
+        chatml(
+            _LAST_PART
+            + f"{{% for c in m.tool_calls %}}{{{{ '\n' }}}}<tool_call>\n{CALL}\n</tool_call>{{% endfor %}}"
+        ).replace(CHATML, CHATML.replace("assistant\n", "assistant\n<judge>\n")),
+        opened="<judge>\n",
+        call=f"Hm.\n</judge>\n\n<think_off>\n<tool_call>\n{JSON}\n</tool_call>",
+        calls=f"Hm.\n</judge>\n\n<think_on>\n<think>\nSo.\n</think>\n\n<answer>\n<tool_call>\n{JSON}\n</tool_call>\n<tool_call>\n{TIME}\n</tool_call>\n</answer>",
+        thought="Hm.\n</judge>\n\n<think_off>\n<answer>\nYes.\n</answer>",
+        shown=('"name": "get_weather"', f"<tool_call>\n{JSON}\n</tool_call>", "tool\nSunny"),
     ),
     # MiroThinker: a tool belongs to a server, whose name is the model's own choice.
     Family(

@@ -134,3 +134,22 @@ def test_noise_never_raises_and_cuts_make_no_difference(family: Family) -> None:
         text = mutated(chance, texts, scraps)
         whole = parse(Parser(format, tools=TOOLS), [text])
         assert parse(Parser(format, tools=TOOLS), text) == whole, text
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "thought"),
+    [
+        (
+            "kat-v1",
+            "Hm.\n</judge>\n\n<think_on>\n<think>\nSo.\n</think>\n\n<answer>\n{}\n</answer>",
+            "Hm.\n\nSo.",
+        ),
+        ("kat-v1", "Hm.\n</judge>\n\n<think_off>\n{}", "Hm."),
+    ],
+)
+def test_marks_of_an_answer_are_no_words_of_it(name: str, raw: str, thought: str) -> None:
+    (family,) = (family for family in FAMILIES if family.name == name)
+    for words in ("Yes.", "I <plain>say</plain> 助手：<think>so</think>, </parameter>."):
+        answer = read(family, raw.replace("{}", words))
+        assert answer.content.strip() == words
+        assert answer.reasoning.strip() == thought

@@ -127,7 +127,8 @@ class _Finder:
         calls = format.calls or self._calls(reasoning) or told(self._source) or hermes.CALLS
         format = replace(format, reasoning=reasoning, calls=calls)
         format = format if format.head else self._with_head(format)
-        return replace(format, dropped=(*format.dropped, *self._ends_calls))
+        dropped = (*format.dropped, *sorted(thoughts.switches(self._source)), *self._ends_calls)
+        return replace(format, dropped=tuple(dict.fromkeys(dropped)))
 
     # ------------------------------------------------------------------ thoughts
 
@@ -146,6 +147,7 @@ class _Finder:
             or thoughts.named(self._source)
             or Reasoning()
         )
+        found = replace(found, then=thoughts.second(self._source, found))
         begun = self._in_head(found.open)
         mark = found.open[begun:].strip()
         return replace(

@@ -1,7 +1,7 @@
 """An answer of text with marked thoughts and calls in it, read as it arrives.
 
     thought   from the mark that opens it, or from the beginning where none does, to the one that
-              closes it, or to a call where the model leaves that out
+              closes it, or to a call where the model leaves that out; a second part may follow
     call      what stands behind one of the entrances and reads as a call of one of the tools
     words     everything else, but for the marks around them
 
@@ -16,7 +16,7 @@ from functools import partial
 
 from mullama.text.source import Reader, Source, Triggers
 from mullama.text.spans import Collector
-from mullama.text.syntax import CallSyntax, Format, first_mark
+from mullama.text.syntax import CallSyntax, Format, Reasoning, first_mark
 from mullama.text.toolcalls.common import FORMS
 from mullama.text.toolcalls.kinds import Schema
 from mullama.text.toolcalls.reader import CallReader, entrances
@@ -40,8 +40,7 @@ class Marked:
         """`start`: how much of the source's text belongs to the prompt."""
         self._source, self._out, self._start = source, out, start
         self._reasoning = reasoning = format.reasoning
-        self._open = reasoning.open.strip() if reasoning else ""
-        self._close = reasoning.close.strip() if reasoning else ""
+        self._set_marks(reasoning)
         self._content_begin = format.content_begin.strip()
         self._head = format.head.strip() if format.messages else ""
         ends = (mark.strip() for mark in (format.content_end, *format.dropped))
@@ -53,21 +52,31 @@ class Marked:
             self._find_entrances(format.calls, tools) if format.calls and tools else {}
         )
         self._by_length = _longest_first(self._entrances)
+        opens = [self._open] if reasoning and reasoning.anywhere else []
+        opens += [reasoning.then.open.strip()] if reasoning and reasoning.then else []
         self._in_content = Triggers(
             [
-                *map(first_mark, (self._content_begin, *self._dropped, self._said_end)),
-                *([first_mark(self._open)] if reasoning and reasoning.anywhere else []),
+                *map(first_mark, (self._content_begin, *self._dropped, self._said_end, *opens)),
                 *self._entrances,
                 *([_FENCE] if self._entrances else []),
             ]
         )
         self._calls_end_thoughts = reasoning is not None and reasoning.ended_by_call
+        self._in_thought = self._thought_triggers()
+        self._begun = False
+        self._in_block = False  # within a fence that is no call's
+
+    def _set_marks(self, reasoning: Reasoning | None) -> None:
+        """The marks around the thought, or the part of it, that may come next."""
+        self._open = reasoning.open.strip() if reasoning else ""
+        self._close = reasoning.close.strip() if reasoning else ""
+        self._then = reasoning.then if reasoning else None
+
+    def _thought_triggers(self) -> Triggers:
         ends_thought = self._entrances if self._calls_end_thoughts else ()
         # A token, which nobody thinks of, but for the beginning of what follows a thought.
         speaks = first_mark(self._content_begin) if self._content_begin[:2] == "<|" else ""
-        self._in_thought = Triggers([self._close, speaks, *ends_thought])
-        self._begun = False
-        self._in_block = False  # within a fence that is no call's
+        return Triggers([self._close, speaks, *ends_thought])
 
     def _find_entrances(
         self, calls: CallSyntax, tools: Mapping[str, Schema]
@@ -139,10 +148,16 @@ class Marked:
             out.content_begins()
         elif self._anywhere and (yield from source.stands(self._open)):
             yield from self._thought(source.take(len(self._open)))
+        elif self._thinks_on and (yield from source.stands(self._then_open)):
+            self._set_marks(self._then)
+            self._in_thought = self._thought_triggers()
+            yield from self._thought(source.take(len(self._open)), again=True)
         elif dropped := (yield from self._standing(self._dropped)):
             source.take(len(dropped))
             if dropped == self._head:
                 out.content_begins()
+            elif self._thinks_on:
+                yield from self._words_begin()
         elif self._in_said and (yield from source.stands(self._said_end)):
             source.take(len(self._said_end))
             self._in_said = False
@@ -158,6 +173,15 @@ class Marked:
     @property
     def _anywhere(self) -> bool:
         return bool(self._reasoning and self._reasoning.anywhere and self._open)
+
+    @property
+    def _thinks_on(self) -> bool:
+        """Whether the second part of a thought may come: there was the first, and no words yet."""
+        return bool(self._then and self._out.thoughts) and not self._out.speaking
+
+    @property
+    def _then_open(self) -> str:
+        return self._then.open.strip() if self._then else ""
 
     def _fenced(self, trigger: str) -> Reader[bool]:
         """Read calls that stand in a fence; False, and nothing taken, if none do.
@@ -212,9 +236,9 @@ class Marked:
                 return mark
         return ""
 
-    def _thought(self, mark: str) -> Reader[None]:
+    def _thought(self, mark: str, *, again: bool = False) -> Reader[None]:
         source, out = self._source, self._out
-        out.thought_begins(max(0, self._offset), mark)
+        out.thought_begins(max(0, self._offset), mark, again=again)
         while trigger := (yield from source.up_to(self._in_thought, out.think)):
             if self._close and (yield from source.stands(self._close)):
                 source.take(len(self._close))

@@ -91,6 +91,7 @@ class Collector:
         self._blank: list[str] = []  # white space that counts only if more follows
         self._fresh = True  # no content since the beginning, the last thought or call
         self._pending = ""  # a mark that counts only if there is a thought behind it
+        self._gap = ""  # between two parts of a thought, if there are words in the second
         self._bare = True  # neither content nor thought nor call yet
         self._kept = True  # white space before the next content is content
 
@@ -142,11 +143,14 @@ class Collector:
         blank = text[len(words) :]
         words = self._after_blank(words)
         self._blank = [blank]
-        self._put(SpanKind.REASONING, words.lstrip() if self._fresh else words)
+        gap, self._gap = self._gap, ""
+        self._put(SpanKind.REASONING, gap + words.lstrip() if self._fresh else words)
         self._fresh = False
 
-    def thought_begins(self, offset: int, mark: str) -> None:
+    def thought_begins(self, offset: int, mark: str, *, again: bool = False) -> None:
+        """`again`: as another part of the thought before."""
         self.thoughts.append((offset, None))
+        self._gap = "\n\n" if again and self.n_words else ""
         if self.verbatim:
             self._pending = self._after_blank(mark)
         else:

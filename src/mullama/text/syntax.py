@@ -194,13 +194,19 @@ class Reasoning:
 
     `open` is empty where an answer begins with a thought and no mark says so. `anywhere`: a thought
     may begin in the middle of an answer. `ended_by_call`: the beginning of a call ends a thought
-    that was not closed; otherwise a call inside a thought is a part of it.
+    that was not closed; otherwise a call inside a thought is a part of it. `then` is a second part
+    of the thought, which may follow the first and has marks of its own.
     """
 
     open: str = "<think>"
     close: str = "</think>"
     anywhere: bool = False
     ended_by_call: bool = False
+    then: Reasoning | None = None
+
+    @property
+    def parts(self) -> tuple[Reasoning, ...]:
+        return (self, *(self.then.parts if self.then else ()))
 
 
 class Protocol(StrEnum):
@@ -241,8 +247,8 @@ class Format:
         texts = [self.content_begin, self.content_end, *self.dropped, *self.said]
         if self.messages:
             texts.append(self.head)
-        if self.reasoning:
-            texts += [self.reasoning.open, self.reasoning.close]
+        for thought in self.reasoning.parts if self.reasoning else ():
+            texts += [thought.open, thought.close]
         if self.calls:
             syntax, arguments = self.calls, self.calls.arguments
             texts += [syntax.begin, syntax.between, syntax.end, arguments.begin, arguments.quote]

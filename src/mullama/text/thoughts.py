@@ -7,13 +7,16 @@ Asked in this order, the first answer is taken:
 3. Which marks does the source name that open and close a thought, by their names, or where does it
    cut what a message says?
 
+Where the first that is found has no end in the source, but the third question has an answer, too,
+the thought has two parts: a prompt opens the first, and old answers are cut behind the second.
+
 A model whose template says nothing is taken to write `<think>` if its answer begins so.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mullama.text.pieces import (
     FIRST_TAG,
@@ -31,7 +34,11 @@ from mullama.text.syntax import Reasoning
 _NAMED = re.compile(
     r"[<\[◁【][^<>\[\]◁▷【】\s/]*(?:think|thought|reason)[^<>\[\]◁▷【】\s]*[>\]▷】]", re.I
 )
-_CUT = re.compile(rf"split\(\s*(['\"])(?:\\n)*({TAG.pattern})(?:\\n)*\1")
+_CUT = re.compile(
+    rf"split\(\s*(['\"])(?:\\n)*({TAG.pattern})(?:\\n)*\1\s*\)?(\s*\[\s*0\s*\]|\s*\|\s*first)?"
+)
+_OTHER = {"on": "off", "off": "on"}
+_ON_OFF = re.compile(r"(?<![a-z])(?:on|off)(?![a-z])")
 # Words that stand for marks, in templates that tell their model of them.
 _WORDS = (("Here is my thought process:", "Here is my response:"),)
 # Marks around no thought; the first may go on in a word of its kind: `<|channel>thought`.
@@ -86,7 +93,7 @@ def prompted(openings: Sequence[str], message: str, plain: str, source: str) -> 
 def cut_around(source: str, reasoning: Reasoning) -> tuple[str, str]:
     """The marks around words for the user that a source cuts off from earlier answers, if any."""
     others = (reasoning.open.strip(), reasoning.close.strip())
-    for _, mark in _CUT.findall(source):
+    for _, mark, _ in _CUT.findall(source):
         of_words = "/" not in mark and "tool" not in mark.lower() and not _NAMED.match(mark)
         closing = closing_of(mark, source)
         if of_words and mark not in others and closing in source:
@@ -103,7 +110,26 @@ def named(source: str) -> Reasoning | None:
         closing = closing_of(opening, source)
         if closing in source:
             return Reasoning(opening, closing)
-    for _, mark in _CUT.findall(source):
-        if "/" in mark and "tool" not in mark.lower():
+    cut = _CUT.findall(source)
+    before, behind = ({mark for _, mark, first in cut if bool(first) is it} for it in (False, True))
+    for _, mark, _ in cut:
+        of_words = mark in behind - before and opening_of(mark) in before
+        if "/" in mark and "tool" not in mark.lower() and not of_words:
             return Reasoning(opening_of(mark), mark)
     return None
+
+
+def second(source: str, found: Reasoning) -> Reasoning | None:
+    """The second part of a thought of which the source does not tell the first one's end."""
+    if not found.open.strip() or found.close.strip() in source:
+        return None
+    other = named(source)
+    return other if other and other.close in source else None
+
+
+def switches(source: str) -> Iterator[str]:
+    """Marks by which a model says whether it will think: `<think_on>`, `<think_off>`. A source cuts
+    old answers at one that nothing closes."""
+    for _, mark, _ in _CUT.findall(source):
+        if _NAMED.fullmatch(mark) and closing_of(mark, source) not in source:
+            yield from {mark, _ON_OFF.sub(lambda found: _OTHER[found.group()], mark)}

@@ -264,14 +264,15 @@ class _Guide:
         return [token for token in tokens if token is not None]
 
     def _thoughts_within(self, *, spent: bool) -> dict[str, Template]:
-        """What begins a thought among words, where a model does that."""
-        reasoning = self._format.reasoning
-        if not reasoning or not reasoning.anywhere or not reasoning.open.strip():
-            return {}
+        """What begins a thought among words, where a model does that, or a second part of one."""
+        parts = self._format.reasoning.parts if self._format.reasoning else ()
         end = End(self._tokens)
         closed = end if spent else None
-        thought = self._thought(reasoning, end, closed=closed, spent=spent)
-        return {reasoning.open.strip(): thought}
+        return {
+            mark: self._thought(part, end, closed=closed, spent=spent)
+            for number, part in enumerate(parts)
+            if (mark := part.open.strip()) and (part.anywhere or number)
+        }
 
     def _triggers(self) -> Sequence[tuple[str, Part]]:
         if not self._calls:
