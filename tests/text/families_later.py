@@ -95,7 +95,9 @@ FAMILIES = [
         "mirothinker",
         chatml(
             each(
-                _MCP.format("default", "{{ c.function.name }}", "{{ c.function.arguments | tojson }}"),
+                _MCP.format(
+                    "default", "{{ c.function.name }}", "{{ c.function.arguments | tojson }}"
+                ),
                 "\n",
                 between="\n",
             )
@@ -116,5 +118,36 @@ FAMILIES = [
         call=_MCP.format("tool-python", "get_weather", ARGUMENTS),
         calls=f"{_LOOK}\n{_MCP.format('default', 'get_time', '{}')}",
         shown=('"name": "get_weather"', _LOOK, "Sunny"),
+    ),
+    # Hunyuan A13B: where there are tools, a word in front of the answer says that it is no call.
+    Family(
+        "hunyuan-a13b",
+        "{% for m in messages %}{% if loop.first %}<|startoftext|>{{ 'Answer behind 助手： or write <tool_calls>[…]</tool_calls>. ' + tools | tojson if tools }}"
+        "{% if m.role == 'system' %}{{ m.content }}<|extra_4|>{% else %}<|extra_4|>{% endif %}{% endif %}"
+        "{% if m.role == 'user' %}{{ '用户：' if tools }}{{ m.content }}<|extra_0|>{% elif m.role == 'tool' %}<tool_response>{{ m.content }}</tool_response><|extra_0|>"
+        '{% elif m.tool_calls %}{{ m.content }}<tool_calls>[{% for c in m.tool_calls %}{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments if c.function.arguments is string else c.function.arguments | tojson }}}{{ ", " if not loop.last }}{% endfor %}]</tool_calls><|eos|>'
+        "{% elif m.role == 'assistant' %}{{ '助手：' if tools }}{{ m.content }}<|eos|>{% endif %}{% endfor %}"
+        "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n{% endif %}",
+        call=f"<think>\nHm.\n</think>\n<answer>\n<tool_calls>[{JSON}]</tool_calls>\n</answer>",
+        calls=f"<tool_calls>[{JSON}, {TIME}]</tool_calls>",
+        thought="<think>\nHm.\n</think>\n<answer>\n助手：Yes.\n</answer>",
+        shown=(
+            '"name": "get_weather"',
+            f"<tool_calls>[{JSON}]</tool_calls>",
+            "<tool_response>Sunny</tool_response>",
+        ),
+    ),
+    # Firefunction 1: a mark in front of words, as there is one in front of calls.
+    Family(
+        "firefunction-1",
+        "{%- set ns = namespace(said='') -%}{{ bos_token }}{%- if messages[0]['role'] | upper != 'SYSTEM' -%}{%- set messages = [{'role': 'SYSTEM', 'content': 'Use functions.'}] + messages -%}{%- endif -%}"
+        "{%- if messages | length < 2 or messages[1]['role'] | upper != 'FUNCTIONS' -%}{{ raise_exception('The functions come first.') }}{%- endif -%}"
+        "{%- for m in messages -%}{%- set role = m['role'] | upper -%}{%- set ns.said = m['content'] if m.get('content') else '' -%}"
+        "{%- for c in m['tool_calls'] or [] -%}{%- set ns.said = ns.said + '<functioncall>{\"name\": \"' + c['function']['name'] + '\", \"arguments\": ' + c['function']['arguments'] + '}' -%}{%- endfor -%}"
+        "{%- if role == 'ASSISTANT' and '<functioncall>' not in ns.said -%}{%- set ns.said = '<plain>' + ns.said -%}{%- endif -%}"
+        "{{ role }}: {{ ns.said }}{{ eos_token if role == 'ASSISTANT' }}{{ '\n\n' }}{%- endfor -%}{{ 'ASSISTANT:' }}",
+        call=f" <functioncall>{JSON}",
+        calls=f" <functioncall>{JSON}<functioncall>{TIME}",
+        shown=('"name": "get_weather"', f"ASSISTANT: <functioncall>{JSON}</s>", "TOOL: Sunny"),
     ),
 ]

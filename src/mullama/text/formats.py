@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from mullama.errors import MullamaError
 from mullama.text import thoughts
 from mullama.text.channels import Parser, begun
-from mullama.text.pieces import TAG, after_common, common_suffix, common_words, pair
+from mullama.text.pieces import TAG, after_common, common_suffix, common_words, pair, pieces
 from mullama.text.spans import fold
 from mullama.text.syntax import CallSyntax, Format, Reasoning
 from mullama.text.toolcalls import hermes, known, told
@@ -250,7 +250,19 @@ class _Finder:
             return self._with_messages(format, plain[len(head) :], reasoning)
         begin, end = self._content_marks(reasoning)
         dropped = TAG.findall(self._turn_end.removeprefix(end)) if end else ()
-        return replace(format, content_begin=begin, content_end=end, dropped=tuple(dropped))
+        format = replace(format, content_begin=begin, content_end=end, dropped=tuple(dropped))
+        return format if begin else replace(format, lead=self._lead(marks))
+
+    def _lead(self, marks: Collection[str]) -> str:
+        """The word that stands between the head of a message and its words, for some models only
+        where they have tools; "" if none does. It is none of the `marks` of other things."""
+        plain, opening = self._begun(), next(iter(self._openings), "")
+        alike = common_words(plain, opening)
+        found = [plain[len(alike) :].strip()] if alike.strip() == opening.strip() else []
+        if self._plain_beside.startswith(self._plain):
+            found.append(self._plain_beside[len(self._plain) :].strip())
+        words = (word for word in found if len(pieces(word)) == 1 and word not in marks)
+        return next(words, "")
 
     def _content_marks(self, reasoning: Reasoning) -> tuple[str, str]:
         """Marks around words for the user: one in front of them, and its pair."""

@@ -3,7 +3,7 @@
     thought   from the mark that opens it, or from the beginning where none does, to the one that
               closes it, or to a call where the model leaves that out; a second part may follow
     call      what stands behind one of the entrances and reads as a call of one of the tools
-    words     everything else, but for the marks around them
+    words     everything else, but for the marks around them, and a word that leads them
 
 A call may stand in a Markdown fence of its own, as models write JSON; the fence goes with it.
 """
@@ -46,6 +46,7 @@ class Marked:
         ends = (mark.strip() for mark in (format.content_end, *format.dropped))
         self._dropped = _longest_first((*ends, self._head))
         self._said_begin, self._said_end = format.said
+        self._lead = format.lead
         self._in_said = False  # behind the mark that opens words
         self._waiting: list[Callable[[], None]] | None = None  # a call that may be none
         self._entrances = (
@@ -110,36 +111,48 @@ class Marked:
         """A thought at the very beginning, or the end of one that the prompt left out."""
         source, out = self._source, self._out
         if not self._reasoning:
+            yield from self._led_by(self._lead)
             return
         out.say((yield from source.space()))
         if not self._open:
             yield from self._thought("")
         elif (yield from source.stands(self._open)):
             yield from self._thought(source.take(len(self._open)))
-        else:
-            yield from self._over()
+        elif not (yield from self._over()):
+            yield from self._led_by(self._lead)
 
-    def _over(self) -> Reader[None]:
+    def _over(self) -> Reader[bool]:
         """Take a mark that closes a thought where none is open."""
-        if self._close and (yield from self._source.stands(self._close)):
-            self._source.take(len(self._close))
-            self._out.content_begins()
-            yield from self._words_begin()
+        if not self._close or not (yield from self._source.stands(self._close)):
+            return False
+        self._source.take(len(self._close))
+        self._out.content_begins()
+        yield from self._words_begin()
+        return True
 
     def _words_begin(self) -> Reader[None]:
-        """Take the mark that opens words behind a thought, where the model writes one."""
-        source = self._source
-        if not self._said_begin or self._in_said or self._out.verbatim:
+        """Take what stands before words behind a thought, where the model writes it."""
+        if self._out.verbatim:
             return
+        if not self._in_said:
+            self._in_said = yield from self._led_by(self._said_begin)
+        yield from self._led_by(self._lead)
+
+    def _led_by(self, mark: str) -> Reader[bool]:
+        """Take this mark, and white space before it, if that is what comes next."""
+        source = self._source
+        if not mark:
+            return False
         source.hold()
         yield from source.space()
-        self._in_said = yield from source.stands(self._said_begin)
-        if self._in_said:
+        found = yield from source.stands(mark)
+        if found:
             source.release()
-            source.take(len(self._said_begin))
+            source.take(len(mark))
             self._out.content_begins()
         else:
             source.give_back()
+        return found
 
     def _at_mark(self, trigger: str) -> Reader[None]:
         source, out = self._source, self._out

@@ -224,7 +224,8 @@ class Format:
     around words for the user, where there are any; they are no part of the words, and neither are
     the `dropped` marks, which stand between the parts of an answer. With `messages` each part is a
     message of its own: `head` stands before every one but the first. `said` are marks that may
-    stand around words for the user behind a thought, and mean nothing elsewhere. `response` is a
+    stand around words for the user behind a thought, and mean nothing elsewhere. `lead` is a word
+    with which an answer to the user begins (`<plain>`), and no part of it. `response` is a
     schema that its owner gave: then answers are read by that alone, and the rest is what a grammar
     is made of, and a thought closed with.
     """
@@ -238,13 +239,14 @@ class Format:
     dropped: tuple[str, ...] = ()
     messages: bool = False
     said: tuple[str, str] = ("", "")
+    lead: str = ""
     protocol: Protocol = Protocol.MARKED
     response: ResponseSchema | None = None
 
     @property
     def marks(self) -> frozenset[str]:
         """Pieces of markup that may be single tokens; the parser must get their text."""
-        texts = [self.content_begin, self.content_end, *self.dropped, *self.said]
+        texts = [self.content_begin, self.content_end, *self.dropped, *self.said, self.lead]
         if self.messages:
             texts.append(self.head)
         for thought in self.reasoning.parts if self.reasoning else ():

@@ -11,6 +11,7 @@ from mullama.text.toolcalls import (
     functionary,
     granite,
     harmony,
+    hunyuan,
     kimi,
     lfm2,
     minimax,
@@ -27,6 +28,7 @@ _TOLD_BY: tuple[tuple[tuple[str, ...], Format], ...] = (
     (("Action:", "directly-answer", "<|CHATBOT_TOKEN|>"), command_r.FORMAT),
     (("]<]minimax[>[",), minimax.FORMAT),
     (("functools[", "<|end|>"), phi.FORMAT),
+    (("<|startoftext|>", "<|extra_0|>", "<think>"), hunyuan.FORMAT),
 )
 
 
