@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from mullama.host import wiring
 from mullama.llama.lib import C
 from mullama.llama.model import LlamaModel
 from mullama.llama.placement import Placement
+from mullama.llama.vocab import LlamaVocab
 from mullama.models.gguf import read_info
-from tests.gguf_models import write_model
+from tests.gguf_models import vocabulary, write_model
 
 SMALL: dict[str, Any] = {"context_size": 64, "parallel": 1, "threads": 1}
 
@@ -46,6 +48,23 @@ def test_options_of_placement_are_a_placement() -> None:
         cpu_moe=True,
         n_cpu_moe=4,
     )
+
+
+def test_the_tokens_that_end_a_text_are_those_that_end_an_answer(tmp_path: Path) -> None:
+    source = (
+        "{% for m in messages %}{% if m.reasoning_content %}<|role|>assistant/think\n"
+        "{{ m.reasoning_content }}<|end|>\n{% endif %}<|role|>{{ m.role }}\n{{ m.content }}<|end|>"
+        "{{ '<|stop|>' if m.role == 'assistant' }}\n{% endfor %}"
+        "{% if add_generation_prompt %}<|role|>assistant{% endif %}"
+    )
+    tokens = ["<|end|>", "<|stop|>", *vocabulary()[2:]]
+    metadata = {"tokenizer.chat_template": source, "tokenizer.ggml.tokens": tokens}
+    path = write_model(tmp_path / "m.gguf", metadata=metadata)
+    with LlamaModel.load(read_info(path)) as model:
+        assert LlamaVocab(model).eog == {0}
+        vocab, template = wiring.reading(model)
+        assert template is not None
+        assert vocab.eog == {1}
 
 
 def test_without_options_everything_is_as_llama_cpp_has_it() -> None:

@@ -134,6 +134,12 @@ def test_a_switch_of_a_template_s_own_is_turned(name: str) -> None:
     assert said(OWN[name], reasoning_effort="low") == "free"
 
 
+def test_of_two_flags_that_one_is_turned_whose_no_is_one() -> None:
+    flags = "{% if force_reasoning %}loud{% elif skip_reasoning %}quiet{% else %}free{% endif %}"
+    assert said(flags, enable_thinking=False) == "quiet"
+    assert said(flags) == said(flags, enable_thinking=True) == "free"
+
+
 def test_a_yes_turns_it_where_a_template_is_silent_by_itself() -> None:
     silent = "{% set thinking_mode = thinking_mode|default('disabled') %}" + OWN["words"]
     assert said(silent) == said(silent, enable_thinking=False) == "quiet"

@@ -148,6 +148,7 @@ def test_noise_never_raises_and_cuts_make_no_difference(family: Family) -> None:
         ("hunyuan-a13b", "<think>\n\n</think>\n<answer>\n助手：{}\n</answer>", ""),
         ("hunyuan-a13b", "助手：{}", ""),
         ("firefunction-1", " <plain>{}", ""),
+        ("hyperclova-x", "\n{}<|im_end|><|endofturn|>", ""),
     ],
 )
 def test_marks_of_an_answer_are_no_words_of_it(name: str, raw: str, thought: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mullama.config import ModelOptions, devices, n_bytes, overrides, shares
 from mullama.engine.disk import DiskStore, Fingerprint
 from mullama.engine.options import EngineOptions
 from mullama.engine.tiers import TierOptions
 from mullama.host import sizing
-from mullama.host.prepare import Template
 from mullama.host.running import OwnedEmbedder, OwnedRunner, Parts, RunningModel
 from mullama.llama import system
 from mullama.llama.context import ContextOptions, memory_kind
@@ -23,6 +23,9 @@ from mullama.models.gguf import read_info
 from mullama.models.identity import identity
 from mullama.models.templates import with_template
 from mullama.types import Event, ModelKind
+
+if TYPE_CHECKING:
+    from mullama.text.template import ChatTemplate
 
 __all__ = ["RunningModel", "chat_template", "load", "placement", "run"]
 
@@ -65,10 +68,10 @@ def run(
     close: Callable[[], None] = lambda: None,
 ) -> RunningModel:
     """Start engines on a loaded model, which must be closed after them; `close` is called then."""
-    vocab = LlamaVocab(model)
+    vocab, template = reading(model)
     parts = Parts(
         vocab,
-        chat_template(model, vocab),
+        template,
         open_runner(model, options),
         lambda: open_embedder(model, options),
         close,
@@ -125,7 +128,19 @@ def open_disk(model: LlamaModel, options: ModelOptions) -> DiskStore | None:
     return DiskStore(path, n_bytes(options.cache_disk, "cache_disk"), str(fingerprint))
 
 
-def chat_template(model: LlamaModel, vocab: LlamaVocab) -> Template | None:
+def reading(model: LlamaModel) -> tuple[LlamaVocab, ChatTemplate | None]:
+    """The model's tokens and its template. The tokens that end a text are made those that end an
+    answer."""
+    vocab = LlamaVocab(model)
+    template = chat_template(model, vocab)
+    if template is not None and model.info.kind is ModelKind.GENERATE:
+        from mullama.text.ends import answer_ends
+
+        vocab.eog = answer_ends(vocab, template)
+    return vocab, template
+
+
+def chat_template(model: LlamaModel, vocab: LlamaVocab) -> ChatTemplate | None:
     """The model's own template. None where it has none."""
     source = model.info.chat_template
     if not source:

@@ -86,7 +86,9 @@ def known_in(source: str, render: Callable[[Mapping[str, Any]], str]) -> Known:
 def _own_switch(
     variables: Sequence[str], source: str, render: Callable[[Mapping[str, Any]], str]
 ) -> dict[bool, dict[str, Any]]:
-    """The variables that turn a template's own switch, if it has one."""
+    """The variables that turn a template's own switch, if it has one; of several, the first whose
+    no is not what it does by itself (`force_reasoning` has none, and `skip_reasoning` has)."""
+    spare: dict[bool, dict[str, Any]] = {}
     for name in filter(_OWN_NAME.search, variables):
         no, yes = _values(name, source)
         given: list[dict[str, Any]] = [{} if one is None else {name: one} for one in (no, yes)]
@@ -94,8 +96,10 @@ def _own_switch(
             silent, thinking, plain = map(render, (*given, {}))
             shown = [text.count(word) for text in (silent, thinking) for word in _FLAGS]
             if silent != thinking and shown[:2] == shown[2:]:  # it is not just printed
-                return {False: given[0], True: given[1] if plain == silent else {}}
-    return {}
+                if plain != silent:
+                    return {False: given[0], True: {}}
+                spare = spare or {False: given[0], True: given[1]}
+    return spare
 
 
 def _values(name: str, source: str) -> tuple[Any, Any]:

@@ -287,13 +287,19 @@ class _Finder:
     def _with_messages(self, format: Format, before: str, reasoning: Reasoning) -> Format:
         """With what stands between a message's head and its words; white space is the head's."""
         begin = before.lstrip()
+        called = self._answer(content="", tool_calls=_CALLS[:1])
+        called = called[called.rfind(str(ARGUMENTS[0][NUMBER_KEY])) :]
+        close = reasoning.close.strip()
+        lasts = {mark for end in (self._turn_end, called) for mark in TAG.findall(end)[-1:]}
+        ends = tuple(sorted(lasts - {close}))
         return replace(
             format,
             head=format.head + before[: len(before) - len(begin)],
             content_begin=begin,
             content_end=self._turn_mark(reasoning),
-            dropped=(reasoning.close.strip(),),
+            dropped=(close, *ends),
             messages=True,
+            ends=ends,
         )
 
     # ------------------------------------------------------------------ renderings

@@ -223,7 +223,8 @@ class Format:
     `head` opens the assistant's message in the prompt. `content_begin` and `content_end` are marks
     around words for the user, where there are any; they are no part of the words, and neither are
     the `dropped` marks, which stand between the parts of an answer. With `messages` each part is a
-    message of its own: `head` stands before every one but the first. `said` are marks that may
+    message of its own: `head` stands before every one but the first, and where such an answer is
+    over, one of the marks in `ends` follows, if there are any. `said` are marks that may
     stand around words for the user behind a thought, and mean nothing elsewhere. `lead` is a word
     with which an answer to the user begins (`<plain>`), and no part of it. `response` is a
     schema that its owner gave: then answers are read by that alone, and the rest is what a grammar
@@ -238,6 +239,7 @@ class Format:
     content_end: str = ""
     dropped: tuple[str, ...] = ()
     messages: bool = False
+    ends: tuple[str, ...] = ()
     said: tuple[str, str] = ("", "")
     lead: str = ""
     protocol: Protocol = Protocol.MARKED
