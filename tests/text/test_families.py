@@ -157,3 +157,12 @@ def test_marks_of_an_answer_are_no_words_of_it(name: str, raw: str, thought: str
         answer = read(family, raw.replace("{}", words))
         assert answer.content.strip() == words
         assert answer.reasoning.strip() == thought
+
+
+@each
+def test_marks_of_arguments_are_words_elsewhere(family: Family) -> None:
+    syntax = format_of(family.source).calls
+    assert syntax is not None
+    marks = (syntax.arguments.begin, syntax.arguments.key_end, syntax.arguments.end)
+    words = f"An argument is closed by {' and '.join(filter(str.strip, marks))}."
+    assert read(family, (family.thought or "Yes.").replace("Yes.", words)).content.strip() == words

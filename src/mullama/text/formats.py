@@ -203,7 +203,9 @@ class _Finder:
         begun, ended = TAG.findall(found.begin), TAG.findall(found.end)
         while len(ended) > len(begun) and not any(pair(mark, ended[-1]) for mark in begun):
             found = replace(found, end=found.end[: found.end.rindex(ended.pop())].rstrip())
-        own = "".join(part for part in (*found.call, found.end) if isinstance(part, str))
+        arguments = found.arguments
+        texts = (*found.call, found.end, arguments.begin, arguments.key_end, arguments.end)
+        own = "".join(text for text in texts if isinstance(text, str))
         behind = written[written.rindex(str(ARGUMENTS[0][NUMBER_KEY])) :]
         self._ends_calls = tuple(mark for mark in TAG.findall(behind) if mark not in own)
         return found

@@ -186,9 +186,8 @@ class _Prober:
         self._ask(_calling(2), _either("several_calls"), tools=[_TOOL])
         self._ask(_calling(1), _either("calls_alone"), marks=["@value@"])
         for id in _IDS:
-            self._ask(
-                _calling(1, id=id), _either("any_id")[not self.traits.any_id :], tools=[_TOOL]
-            )
+            if self.traits.any_id:
+                self._ask(_calling(1, id=id), _either("any_id"), tools=[_TOOL])
         self._look_at_names()
         no_call = [_unnamed(message) for message in _calling(1) if "tool_calls" not in message]
         self._ask(no_call, _either("orphans"), tools=[_TOOL])
