@@ -155,6 +155,16 @@ def test_content_stands_before_calls_that_are_printed_alone() -> None:
     )
 
 
+def test_calls_stay_where_a_template_that_prints_them_beside_tools_is_given_none() -> None:
+    source = EVERYTHING.replace("in m.tool_calls", "in (m.tool_calls if tools else [])")
+    refuses = "{% for t in tools or [] if t.function.odd %}{{ raise_exception('no') }}{% endfor %}"
+    odd = {"type": "function", "function": TOOL["function"] | {"odd": 1}}
+    for tools in ([], [odd]):  # which is described in words
+        prompt = rendered(refuses + source, USER, calls(call()), result(), tools=tools)
+        assert '{"name": "now", "arguments": {"a": 1}}' in prompt
+        assert ("<tools>" in prompt) is bool(tools)
+
+
 def test_arguments_are_text_for_a_template_that_prints_them_so() -> None:
     source = EVERYTHING.replace("arguments|tojson", "arguments")
     # As an object they would be printed as Python would.

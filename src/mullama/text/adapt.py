@@ -40,9 +40,10 @@ def adapted(
         else:
             messages = _described(messages, tools, traits.example or syntax.write([_CALL]))
     in_words = partial(_calls_as_text, syntax=syntax)
+    has_tools = bool(tools) and bool(traits.tools or traits.tool_field or traits.functions)
     for has_trait, step in (
         (traits.developer, _developer_as_system),
-        (traits.arguments and (tools or traits.calls_alone), in_words),
+        (traits.arguments and (has_tools or traits.calls_alone), in_words),
         (traits.several_calls, _one_call_each),
         (traits.calls_beside, _content_apart),
         (traits.results, _results_as_user),
