@@ -290,6 +290,10 @@ class _Finder:
         """With what stands between a message's head and its words; white space is the head's."""
         begin = before.lstrip()
         called = self._answer(content="", tool_calls=_CALLS[:1])
+        calls, opening = format.calls, called.partition(NAMES[0])[0].rpartition(format.head)[2]
+        blank = opening[: len(opening) - len(opening.lstrip())]
+        if calls and calls.begin and not before.startswith(blank):  # they go on in its line
+            calls = replace(calls, begin=blank + calls.begin)
         called = called[called.rfind(str(ARGUMENTS[0][NUMBER_KEY])) :]
         close = reasoning.close.strip()
         lasts = {mark for end in (self._turn_end, called) for mark in TAG.findall(end)[-1:]}
@@ -297,6 +301,7 @@ class _Finder:
         return replace(
             format,
             head=format.head + before[: len(before) - len(begin)],
+            calls=calls,
             content_begin=begin,
             content_end=self._turn_mark(reasoning),
             dropped=(close, *ends),

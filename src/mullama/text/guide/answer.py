@@ -189,15 +189,20 @@ class _Guide:
 
     def _required_calls(self, calls: Calls, *, after: bool) -> Part:
         begun = 0 if after else _overlap(self._written, calls.syntax.opening)
-        return self._led(calls.from_opening(begun), after=after)
+        opening = calls.syntax.opening[begun:]
+        return self._led(calls.from_opening(begun), after=after, begins=opening)
 
-    def _led(self, part: Part, *, after: bool) -> Part:
-        """A part with what stands between a thought and it."""
-        messages, head = self._format.messages, self._format.head
+    def _led(self, part: Part, *, after: bool, begins: str = "") -> Part:
+        """A part with what stands between a thought and it; `begins` is how it begins."""
+        if not self._format.messages:
+            return Seq((_SPACE, part)) if after else part
+        head = self._format.head.rstrip() if begins[:1].isspace() else self._format.head
         if not after:  # what prompts leave out of a message's head
-            blank = head[len(head.rstrip()) :] if messages and not self._written else ""
+            blank = "" if self._written else head[len(head.rstrip()) :]
             return Seq((Markup(blank), part)) if blank else part
-        return Seq((Markup(head) if messages else _SPACE, part))
+        close = self._format.reasoning.close if self._format.reasoning else ""
+        ended = (_SPACE,) if close[-1:].isspace() else ()  # it may be written with that mark
+        return Seq((*ended, Markup(head), part))
 
     def _words(self, constraint: Constraint, *, after: bool) -> Template:
         """Words for the user that satisfy the constraint, behind the mark that they may have."""
@@ -206,7 +211,7 @@ class _Guide:
         if mark and mark in self._written and not after:
             begun = len(mark)
         lead = Markup(mark[begun:])
-        if not after and not lead.text:
+        if self._led(lead, after=after) == Markup(""):
             return self._compiler.compile(constraint)
         try:
             part = as_part(constraint, self._tokens)
