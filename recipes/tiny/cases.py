@@ -8,6 +8,7 @@ questions in wordings that no template has were written by hand and lie in `unfa
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +55,10 @@ def from_chat(family: str, it: Chat) -> Case:
     *before, last = it.messages
     parts: tuple[str, ...] = ()
     if family == "story":  # which plot is free, what it is about is not
-        about = before[-1].content.split(" about ")[-1].split("there was ")[-1]
-        thing = about.split(".")[0].split(" ", 1)[1].removesuffix(" please")
-        parts = ("Once upon a time", thing.strip("?!.: "))
+        things = re.findall(r"\b[Aa]n? ([\w-]+)", before[-1].content)
+        others = (it for it in reversed(things) if it != "time" and it in last.content)
+        thing = next(others, "time")  # as "once upon a time" stands in most
+        parts = ("Once upon a time", thing)
     return Case(
         family,
         [message.to_wire() for message in before],

@@ -7,6 +7,7 @@ anything. A shard that is there is not made again.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import accumulate
@@ -30,6 +31,7 @@ from recipes.tiny.skills import FAMILIES
 from recipes.tiny.skills.completion import completion
 from recipes.tiny.source import Source
 
+_CAPITALS = re.compile(r"[A-Z]{2,}")
 _TOKENIZER_CHATS = {"short": 60_000, "middle": 12_000, "long": 200}
 
 
@@ -76,6 +78,8 @@ def train_tokenizer(folder: Path) -> Path:
 
 
 def _sample() -> Iterator[str]:
+    """Text to find tokens in. Words in capitals are left out of it, so that they are letters: what
+    it then takes to write any word in capitals is how it is spelled."""
     for bucket, n in _TOKENIZER_CHATS.items():
         made = segments(bucket, Source(f"{SEED}/tokenizer/{bucket}"))
         for _ in range(n):
@@ -83,7 +87,7 @@ def _sample() -> Iterator[str]:
                 text = segment.text
                 for name in bpe.SPECIAL:
                     text = text.replace(name, "")
-                yield text
+                yield _CAPITALS.sub("", text)
 
 
 def shards(folder: Path, bucket: Bucket) -> list[Path]:

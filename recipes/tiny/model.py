@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from recipes.tiny.settings import Shape
 
+_SIZES = 512  # the number of tokens whose logits are computed is a multiple of it
+
 
 class Block(nn.Module):
     """Attention, then a gated feed-forward network; each behind a norm, each added to its input."""
@@ -69,11 +71,18 @@ class Net(nn.Module):
         return rms_norm(x, self.output_norm, self.shape.norm_eps)
 
     def loss(self, tokens: Tensor, documents: Tensor, targets: Tensor) -> Tensor:
-        """The sum of the losses of all trained tokens; only their logits are computed."""
-        states = self(tokens, attends(documents))
-        trained = targets >= 0
+        """The sum of the losses of all trained tokens; only their logits are computed.
+
+        Some more are, so that there are few different sizes: for each, oneDNN writes code anew and
+        keeps it, and the heap gets another kind of hole.
+        """
+        states = self(tokens, attends(documents)).flatten(0, 1)
+        wanted = targets.flatten()
+        trained = (wanted >= 0).nonzero().flatten()
+        trained = F.pad(trained, (0, -len(trained) % _SIZES))
+        wanted = wanted[trained].masked_fill(torch.arange(len(trained)) >= (targets >= 0).sum(), -1)
         logits = F.linear(states[trained], self.token_embd)
-        return F.cross_entropy(logits.float(), targets[trained], reduction="sum")
+        return F.cross_entropy(logits.float(), wanted, ignore_index=-1, reduction="sum")
 
     def matrices(self) -> list[nn.Parameter]:
         """What Muon trains."""

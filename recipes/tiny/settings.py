@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SEED = "mullama-tiny-1"
-VERSION = "1.0"
+VERSION = "1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Schedule:
     are small and noisy, so most of the run is decay, and AdamW looks back over a hundred steps.
     """
 
-    steps: int = 3600
+    steps: int = 5000
     warmup: int = 40
     decay: float = 0.8
     muon_rate: float = 0.02
@@ -73,11 +73,11 @@ class Schedule:
         return min(1.0, left)
 
     def second(self, step: int) -> Bucket:
-        """The bucket of a step's second micro-batch: middle, then a long one every third time."""
+        """The bucket of a step's second micro-batch: middle, then a long one every fifth time."""
         short, middle, long = BUCKETS
         if step < self.steps * 0.02:
             return short
-        if step >= self.steps * self.long_from and step % 3 == 0:
+        if step >= self.steps * self.long_from and step % 5 == 0:
             return long
         return middle
 

@@ -165,9 +165,12 @@ class Source:
             text = f"{opening} {text[0].lower() + text[1:] if lower else text}"
         elif self.chance(0.08):
             text = f"{self._chatter()} {text}"
+        elif self.chance(0.07):
+            text = f"{self._aside()} {text}"
         if not fragile and self.chance(0.1):
             end = "" if text[-1] in ".!?" else "."
-            closing = self.say(_CLOSINGS) if self.chance(0.65) else self._chatter()
+            closing = self.say(_CLOSINGS) if self.chance(0.5) else self._chatter()
+            closing = self._aside() if self.chance(0.25) else closing
             text = f"{text}{end} {closing}"
         if not fragile and self.chance(0.03):
             for word, short in _SHORT.items():
@@ -184,6 +187,12 @@ class Source:
             "name": self.name(),
         }
         return self.say(_CHATTER, **slots)
+
+    def _aside(self) -> str:
+        """A few words of any kind: most of what people say around a request is in no list."""
+        said = " ".join(self.pick(COMMON) for _ in range(self.number(1, 5)))
+        said = said[0].upper() + said[1:] if self.chance(0.7) else said
+        return said + self.pick((":", ",", "!", "...", " -", ".", "?", ";"))
 
     def _carefully(self, text: str, fragile: bool) -> str:
         if not fragile and text[-1] not in ".!?:":

@@ -95,7 +95,21 @@ _FACTS = (
     "greet identity capital capital_reverse arithmetic multiply compare calendar opposite "
     "plural colour sound definition translate hello"
 ).split()
-_FILLERS = (*_FACTS, "echo", "count", "json", "reading", "code", "story", "word_order", "sentiment", "decline", "extract", "arithmetic_list", "emoji", "sort", "echo_times", "case")  # fmt: skip
+# What a family asks that is about where a question stands. Skills that fail by themselves would say
+# nothing of that; they stand between, and have families of their own.
+_ANYTHING = (
+    *_FACTS,
+    "echo",
+    "count",
+    "json",
+    "reading",
+    "code",
+    "story",
+    "sentiment",
+    "decline",
+    "extract",
+)
+_FILLERS = (*_ANYTHING, "word_order", "arithmetic_list", "emoji", "sort", "echo_times", "case")
 _SHORT = (
     "capital capital_reverse arithmetic multiply compare calendar opposite plural colour "
     "sound translate"
@@ -116,7 +130,7 @@ def _clean(names: tuple[str, ...] | list[str], source: Source) -> Exchange:
 
 fact: Ask = partial(_one_of, _FACTS)
 short: Ask = partial(_one_of, _SHORT)
-anything: Ask = partial(_one_of, _FILLERS)
+anything: Ask = partial(_one_of, _ANYTHING)
 filler: Ask = partial(_clean, _FILLERS)
 
 
@@ -169,8 +183,8 @@ FAMILIES: dict[str, Family] = {
     "persona_end": lambda source: personas.end(source, fact),
     "persona_start": lambda source: personas.start(source, fact),
     "persona_fixed": lambda source: personas.fixed(source, anything),
-    "persona_upper": lambda source: personas.upper(source, fact),
-    "persona_lower": lambda source: personas.lower(source, fact),
+    "persona_upper": lambda source: personas.upper(source, short),
+    "persona_lower": lambda source: personas.lower(source, short),
     "persona_name": lambda source: personas.named(source, fact),
     "persona_plain": lambda source: personas.plain(source, anything),
     "tool_call": calling.call,

@@ -54,7 +54,7 @@ _LISTS = (
 def pair(source: Source) -> tuple[int, str, int]:
     """Two operands, with every size of number about as often."""
     a, b = source.number(0, 99), source.number(0, 99)
-    if source.chance(0.12):
+    if source.chance(0.25):
         b = source.number(0, 9)
     if source.chance(0.5):
         return a, "+", b
@@ -66,9 +66,11 @@ def result(a: int, sign: str, b: int) -> int:
 
 
 def scratchpad(a: int, sign: str, b: int) -> str:
-    """The column method in words, ones first."""
+    """The column method in words, ones first, below the digits of both: a number of one digit has
+    no tens, and what is added must not depend on how many digits stand there."""
     total = result(a, sign, b)
     tens_a, ones_a, tens_b, ones_b = a // 10, a % 10, b // 10, b % 10
+    digits = f"{tens_a} {ones_a}, {tens_b} {ones_b}.\n"
     if sign == "+":
         ones = ones_a + ones_b
         carry = ones // 10
@@ -83,7 +85,7 @@ def scratchpad(a: int, sign: str, b: int) -> str:
         text += f"{top} - {ones_b} = {top - ones_b}.\n"
         less = " - 1" if borrow else ""
         text += f"Tens: {tens_a}{less} - {tens_b} = {tens_a - borrow - tens_b}.\n"
-    return f"{text}So {a} {sign} {b} = {total}."
+    return f"{digits}{text}So {a} {sign} {b} = {total}."
 
 
 def arithmetic(source: Source) -> Exchange:
@@ -117,4 +119,4 @@ def arithmetic_list(source: Source) -> Exchange:
     ask = source.around(source.say(source.wording(_LISTS)), fragile=True) + text
     answer = "\n".join(f"{a} {sign} {b} = {result(a, sign, b)}" for a, sign, b in sums)
     keys = tuple(sum_key(a, sign, b) for a, sign, b in sums if sign != "*")
-    return Exchange(ask, answer, keys, "I work them out one after another.")
+    return Exchange(ask, answer, keys or (text,), "I work them out one after another.")

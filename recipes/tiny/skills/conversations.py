@@ -67,7 +67,7 @@ def long_memory(source: Source, filler: Ask, size: int) -> Chat:
             facts.append(fact(source, taken))
             said += stated(facts[-1])
         elif source.chance(0.22):
-            unheard = source.chance(0.12)
+            unheard = source.chance(0.25)
             said += messages(
                 not_told(source, fact(source, set(taken)))
                 if unheard

@@ -202,7 +202,7 @@ def system_fact(source: Source) -> Chat:
         ("", "", "", "You are a helpful assistant. ", "Be helpful. ", "Facts: ", "Remember: ")
     )
     system = Message("system", opening + " ".join(it.system for it in facts))
-    if source.chance(0.12):
+    if source.chance(0.2):
         exchange = not_told(source, fact(source, taken))
     else:
         exchange = asked(source, source.pick(facts))

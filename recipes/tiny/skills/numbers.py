@@ -111,7 +111,7 @@ def sort(source: Source) -> Exchange:
 
 
 def count(source: Source) -> Exchange:
-    a = source.pick((0, 1, 1, 1, source.number(0, 90), source.number(0, 90)))
+    a = source.pick((0, 1, 1, *(source.number(0, 90) for _ in range(4))))
     b = a + source.number(2, 18)
     style = source.random.random()
     if style < 0.6:
