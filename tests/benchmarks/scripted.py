@@ -61,24 +61,27 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/health":
-            self._json(200, {"status": "ok"})
+            last = self._json(200, {"status": "ok"})
         elif self.path == "/status" and self.script.counters is not None:
             model = {"is_default": True, "stats": self.script.counters()}
-            self._json(200, {"models": [model]})
+            last = self._json(200, {"models": [model]})
         else:
-            self._json(404, {"error": "unknown"})
+            last = self._json(404, {"error": "unknown"})
+        self.wfile.write(last)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.script.serving(body):
             if self.script.status != 200:
-                self._json(self.script.status, {"error": {"message": self.script.message}})
+                last = self._json(self.script.status, {"error": {"message": self.script.message}})
             elif self.path == "/v1/embeddings":
-                self._json(200, {"data": [{"embedding": [0.0]} for _ in body["input"]]})
+                last = self._json(200, {"data": [{"embedding": [0.0]} for _ in body["input"]]})
             else:
-                self._stream(body)
+                last = self._stream(body)
+        self.wfile.write(last)  # who has it may ask again at once
 
-    def _stream(self, body: Body) -> None:
+    def _stream(self, body: Body) -> bytes:
+        """Send all of an answer but its last bytes."""
         n_tokens = max(1, body["max_tokens"] - self.script.early)
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -88,22 +91,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.script.before_token(body, number)
             self._event({"choices": [{"text": " x"}]})
         self._event({"choices": [], "usage": {"completion_tokens": n_tokens}})
-        self._chunk(b"data: [DONE]\n\n")
-        self._chunk(b"")
+        return _chunk(b"data: [DONE]\n\n") + _chunk(b"")
 
     def _event(self, event: Body) -> None:
-        self._chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
+        self.wfile.write(_chunk(b"data: " + json.dumps(event).encode() + b"\n\n"))
 
-    def _chunk(self, data: bytes) -> None:
-        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-
-    def _json(self, status: int, body: Body) -> None:
+    def _json(self, status: int, body: Body) -> bytes:
+        """Send an answer's head; its body is returned."""
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        return data
+
+
+def _chunk(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
 class _Server(ThreadingHTTPServer):
