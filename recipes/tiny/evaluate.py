@@ -25,9 +25,11 @@ from typing import Any
 
 from mullama.models.header import read_header
 from recipes.tiny.cases import Answer, Case, cases, from_file
+from recipes.tiny.progress import Progress
 
 _PARALLEL = 8
 _WRONG_SHOWN = 12
+_TOLD_EVERY = 100
 
 
 @contextmanager
@@ -122,9 +124,11 @@ def evaluate(url: str, asked: Sequence[Case], temperature: float) -> dict[str, A
     counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     wrong: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     with ThreadPoolExecutor(_PARALLEL) as pool:
+        progress = Progress("evaluation", len(asked))
         answers = pool.map(lambda case: ask(url, case, temperature), asked)
         for case, answer in zip(asked, answers, strict=True):
             right = case.is_right(answer)
+            progress.advance(case.family, quiet=progress.done % _TOLD_EVERY != 0)
             counts[case.family][0] += 1
             counts[case.family][1] += right
             if not right and len(wrong[case.family]) < _WRONG_SHOWN:
