@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from mullama.engine.disk.worker import LEAST_PRIORITY, Worker
+from mullama.engine.disk.worker import LEAST_PRIORITY, Worker, yield_to_others
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
@@ -20,8 +20,10 @@ def test_only_a_worker_in_the_background_leaves_the_processor_to_others(
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     ours, found = priority(), []
-    worker = Worker("test", in_background=in_background)
+    worker = Worker("test")
     worker.start()
+    if in_background:
+        worker.put(yield_to_others)
     worker.put(lambda: found.append(priority()))
     worker.stop()
     assert worker.join(10)

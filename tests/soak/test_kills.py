@@ -17,7 +17,7 @@ def test_a_worker_after_a_killed_one_is_clean_and_warm(tiny_model: Path, tmp_pat
     model, folder = exact(tiny_model, tmp_path), tmp_path / "cache"
     tally = asyncio.run(kill(model, folder, Load("kills", 4000), N_KILLS, told.append))
     assert (tally.wrong, tally.left) == ([], [])
-    assert tally.n_warm > 1  # how many depends on how far the writer got, which has least priority
+    assert tally.n_warm >= N_KILLS - 1  # a kill can come before the first segment is whole
     assert tally.n_survived > 0  # some were killed after something was written
     assert tally.n_killed_answers > 0  # and some before
     assert len(told) == N_KILLS

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["RunningModel", "chat_template", "load", "placement", "run"]
 
 Emit = Callable[[list[Event]], None]
+DISK_PATIENCE = 1.0  # seconds that a start waits for the look through the disk cache
 Crashed = Callable[[BaseException], None]
 
 
@@ -125,7 +126,9 @@ def open_disk(model: LlamaModel, options: ModelOptions) -> DiskStore | None:
         flash_attn=options.flash_attn != "off",
     )
     path = Path(options.cache_disk_path).expanduser()
-    return DiskStore(path, n_bytes(options.cache_disk, "cache_disk"), str(fingerprint))
+    store = DiskStore(path, n_bytes(options.cache_disk, "cache_disk"), str(fingerprint))
+    store.flush(DISK_PATIENCE)  # what is there is known before the first request asks for it
+    return store
 
 
 def reading(model: LlamaModel) -> tuple[LlamaVocab, ChatTemplate | None]:

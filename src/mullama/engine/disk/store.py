@@ -25,7 +25,7 @@ from mullama.engine.disk.health import DiskStats, Drop, Pause
 from mullama.engine.disk.index import Part
 from mullama.engine.disk.reader import Done, Reader
 from mullama.engine.disk.shelf import Shelf
-from mullama.engine.disk.worker import Job, Worker
+from mullama.engine.disk.worker import Job, Worker, yield_to_others
 from mullama.engine.disk.writer import Writer
 
 log = logging.getLogger("mullama.disk")
@@ -71,8 +71,7 @@ class DiskStore:
         self._pause = Pause(clock)
         self._reader = Reader(self._files, self._shelf, clock, wall_clock)
         self._writer = Writer(self._files, self._shelf, self._pause, max_bytes, wall_clock)
-        self._reading = Worker("disk-reader")
-        self._writing = Worker("disk-writer", in_background=True)
+        self._reading, self._writing = Worker("disk-reader"), Worker("disk-writer")
         self._lock = Lock()  # over `_is_open`, and that nothing is put after the workers' end
         self._is_open = self._open()
 
@@ -166,7 +165,8 @@ class DiskStore:
                 error,
             )
             return False
-        self._writing.put(self._writer.begin)
+        self._writing.put(self._writer.begin)  # nothing is found before, so this one can't wait
+        self._writing.put(yield_to_others)
         self._reading.start()
         self._writing.start()
         return True

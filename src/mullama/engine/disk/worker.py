@@ -1,8 +1,8 @@
 """A thread that does what it is given, in order. Its jobs may block on a disk.
 
-One that nobody waits for works in the background: it computes checksums and copies megabytes beside
-a model that uses every core, where each thread that takes one for a moment holds all others up. So
-it only gets what they leave.
+One that nobody waits for works in the background, from the job `yield_to_others` on: it computes
+checksums and copies megabytes beside a model that uses every core, where each thread that takes one
+for a moment holds all others up. So it only gets what they leave.
 """
 
 from __future__ import annotations
@@ -22,11 +22,17 @@ Job = Callable[[], None]
 LEAST_PRIORITY = 19  # as `nice` counts
 
 
+def yield_to_others() -> None:
+    """Give the thread that does this job the least priority, for good."""
+    if sys.platform == "linux":  # elsewhere it would be the whole process's
+        with suppress(OSError):  # a container may not allow it
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), LEAST_PRIORITY)
+
+
 class Worker:
     """`put` may be called from any thread. What is put after `stop` is never done."""
 
-    def __init__(self, name: str, *, in_background: bool = False) -> None:
-        self._in_background = in_background
+    def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         # A disk that never answers must not keep the process from ending.
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -47,9 +53,6 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        if self._in_background and sys.platform == "linux":  # elsewhere: the whole process
-            with suppress(OSError):  # a container may not allow it
-                os.setpriority(os.PRIO_PROCESS, get_native_id(), LEAST_PRIORITY)
         while (job := self._jobs.get()) is not None:
             try:
                 job()
