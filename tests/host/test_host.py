@@ -609,8 +609,21 @@ async def test_a_loading_worker_is_stopped_too(fixture: Fixture) -> None:
     waiting = asyncio.create_task(error_of(host))
     await asyncio.sleep(0)
     await host.stop(0)
-    assert isinstance(await waiting, MullamaError)
+    error = await waiting
+    assert (error.code, error.retry_after is not None) == ("shutting_down", True)
     assert fixture.spawned["a"][0].gone.is_set()
+
+
+async def test_a_server_that_stops_is_no_failed_start_to_those_who_wait(fixture: Fixture) -> None:
+    """They were told that the model could not be loaded, and might ask again in vain."""
+    host = fixture.host()
+    await host.start()
+    fixture.spawned["a"][0].may_load.clear()
+    await until(lambda: host._slots["a"]._client is not None)
+    waiting = asyncio.create_task(error_of(host))
+    await asyncio.sleep(0)
+    await host.stop(0)
+    assert isinstance(await waiting, Overloaded)
 
 
 async def test_stopping_a_host_that_never_started_is_nothing(fixture: Fixture) -> None:

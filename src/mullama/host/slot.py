@@ -146,8 +146,7 @@ class Slot:
         """
         if self._life is not None and self._client is not None and self._client.lost.done():
             await asyncio.wait((self._life,))  # it is being found out how the worker ended
-        if self._stopped is not None:  # also while this waited
-            raise from_info(self._stopped.info())
+        self._check_stopped()  # also while this waited
         if self.state in (ModelState.UNLOADED, ModelState.FAILED):
             self._check_backoff()
             self.start()
@@ -155,6 +154,7 @@ class Slot:
             self._check_queue()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), wait)
+            self._check_stopped()
         if self.state is ModelState.LOADING:
             raise self._still_loading()
         if self._client is None:
@@ -281,6 +281,11 @@ class Slot:
             log.log(level, "[%s] %s", self.name, error.message)
 
     # -- what a request is told that can't be served yet --------------------------------------
+
+    def _check_stopped(self) -> None:
+        """Raises what `stop` was given."""
+        if self._stopped is not None:
+            raise from_info(self._stopped.info())
 
     def _check_backoff(self) -> None:
         """Raises the last start's error while it is too early for another one."""
