@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from array import array
 from collections.abc import Callable, Sequence
@@ -221,6 +222,77 @@ def test_a_state_reaches_the_disk_where_the_cells_are_there_without_one(tmp_path
         tier.save("", node, cells)
         found = tier.find(tokens, 39, "", exact=True)
         assert bool(found) == (state is not None)
+    with_disk.close()
+
+
+def branch(*lengths: int) -> list[Node]:
+    """Copied nodes of so many tokens each, one below the other."""
+    nodes = [Node(None, array("i"), 0)]
+    for n in lengths:
+        above = nodes[-1]
+        node = Node(above, array("i", range(above.end, above.end + n)), above.end)
+        above.children[node.tokens[0]] = node
+        node.cells = Blob(node.start, node.end, n, memoryview(bytes(n)))
+        nodes.append(node)
+    return nodes[1:]
+
+
+def save(tier: DiskTier, node: Node) -> None:
+    assert node.cells is not None
+    tier.save("", node, node.cells)
+
+
+def test_what_was_dropped_is_written_before_what_stands_on_it(tmp_path: Path) -> None:
+    """Once a beginning was dropped, nothing below it reached the disk until a restart."""
+    with_disk = DiskStore(tmp_path, 10_000_000, "a model", queue_bytes=100)
+    tier = DiskTier(with_disk)
+    first, second, third = branch(40, 30, 20)
+    gate = threading.Event()
+
+    def hang() -> None:
+        assert gate.wait(20)
+
+    with_disk._writing.put(hang)
+    (other,) = branch(95)
+    assert other.cells is not None
+    tier.save("other", other, other.cells)  # fills the queue
+    for node in (first, second):
+        save(tier, node)
+        assert node.key is None
+    gate.set()
+    assert with_disk.flush(10)
+    save(tier, third)
+    tokens = third.prefix()
+    assert tier.find(tokens, 90, "", exact=False)[-1].end == 90
+    with_disk.close()
+
+
+def test_what_left_the_disk_is_written_again_with_what_stands_on_it(tmp_path: Path) -> None:
+    with_disk = store(tmp_path)
+    tier = DiskTier(with_disk)
+    first, second = branch(40, 30)
+    save(tier, first)
+    assert with_disk.flush(10)
+    assert first.key is not None
+    with_disk._shelf.forget(first.key)
+    save(tier, second)
+    assert tier.find(second.prefix(), 70, "", exact=False)[-1].end == 70
+    with_disk.close()
+
+
+def test_nothing_is_taken_from_a_disk_that_was_trusted_when_it_was_asked(tmp_path: Path) -> None:
+    with_disk = store(tmp_path)
+    tier = DiskTier(with_disk)
+    (node,) = branch(40)
+    save(tier, node)
+    parts = tier.find(node.tokens, 40, "", exact=False)
+    answers: list[list[Fetched]] = []
+    tier.fetch(parts, answers.append)
+    assert with_disk.flush(10)
+    tier.distrust()
+    tier.fetch(parts, answers.append)
+    assert with_disk.flush(10)
+    assert [len(found) for found in answers] == [1, 0]
     with_disk.close()
 
 

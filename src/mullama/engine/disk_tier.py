@@ -58,27 +58,55 @@ class DiskTier:
         """Read parts; `done` gets them up to the first that can't be had."""
 
         def read(segments: Sequence[Segment]) -> None:
-            done([_fetched(part, segment) for part, segment in zip(parts, segments, strict=False)])
+            trusted = segments if self._is_trusted else ()
+            done([_fetched(part, segment) for part, segment in zip(parts, trusted, strict=False)])
 
         self._store.fetch([part.entry.key for part in parts], read)
 
     def save(self, namespace: Hashable, node: Node, blob: Blob) -> None:
-        """Write a copy of the cells at the blob's positions, which end with the node."""
+        """Write a copy of the cells at the blob's positions, which end with the node; and before it
+        what it stands on, where that was dropped or has gone, and has a copy."""
         if not isinstance(namespace, str):
             return  # nobody else's, and gone with its request
-        first = node
-        while first.start > blob.start and first.parent is not None:
-            first = first.parent
+        for above in self._missing(node):
+            cells = above.cells
+            if cells is None or cells.end != above.end:  # a part of what a node below has
+                continue
+            if not self._save(namespace, above, cells):
+                return
+        self._save(namespace, node, blob)
+
+    def _missing(self, node: Node) -> list[Node]:
+        """The nodes above one that are not stored, up to the first that is; the topmost first."""
+        missing: list[Node] = []
+        above = node.parent
+        while above is not None and above.parent is not None and not self._is_stored(above):
+            missing.append(above)
+            above = above.parent
+        return missing[::-1]
+
+    def _is_stored(self, node: Node) -> bool:
+        return node.key is not None and self._store.has(node.key)
+
+    def _save(self, namespace: str, node: Node, blob: Blob) -> bool:
+        """False if it is not stored."""
+        covered = [one for one in node.path() if one.start >= blob.start]
+        first = covered[-1]
         parent = self._parent_key(namespace, first)
-        if parent is None or not blob.data:  # empty: it could not be copied out
-            return
+        if parent is None or first.start != blob.start:
+            return False
+        if not blob.data:  # it could not be copied out
+            return False
         tokens = node.prefix()[blob.start : blob.end]
         state = node.state.data if node.state is not None and node.state.data is not None else b""
         segment = Segment(parent, blob.start, tokens, blob.data, state)
-        if self._store.save(segment):
-            node.key = segment.key
-            if state and not self._store.has_state(segment.key):
-                self.save_state(node)  # it was stored before, without one
+        if not self._store.save(segment):
+            return False
+        for one in covered:  # it may have been split since it was copied
+            one.key = segment.key
+        if state and not self._store.has_state(segment.key):
+            self.save_state(node)  # it was stored before, without one
+        return True
 
     def save_state(self, node: Node) -> None:
         """Write the state at the end of a node whose cells are stored."""
