@@ -154,6 +154,18 @@ def test_a_failed_step_with_drafts_costs_no_tokens(status: Status, n_requests: i
         assert it.tokens()[id, 0] == reference([id, *PROMPT], N, echoing_token)
 
 
+def test_what_is_computed_again_row_by_row_is_not_drafted() -> None:
+    """Drafts were put behind the single row of a prompt's step, where nothing was drawn to check
+    them: they stayed in the KV cache."""
+    it = bench(n_ubatch=1)
+    it.add(request(1, PROMPT, N))
+    while not n_drafted(it):
+        it.step()
+    it.scheduler._recovery.after_loss()  # it starts over, and has learned that drafts are worth it
+    it.run()
+    assert it.tokens()[1, 0] == reference(PROMPT, N, echoing_token)
+
+
 @pytest.mark.parametrize("memory", [MemoryKind.RECURRENT, MemoryKind.WINDOW])
 def test_a_memory_that_cannot_be_cut_has_no_drafts(memory: MemoryKind) -> None:
     it = bench(memory=memory)

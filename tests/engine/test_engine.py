@@ -181,6 +181,32 @@ def test_no_seconds_to_wait_mean_any_time_in_a_request_as_in_the_options() -> No
     assert inbox.tokens(1) == reference([1], 4)
 
 
+def test_nobody_waits_while_an_idle_engine_looks_at_its_books() -> None:
+    """`submit` waited for the end of it."""
+    looking, may_go_on = threading.Event(), threading.Event()
+
+    inbox, clock = Inbox(), iter(range(0, 10_000_000, 100))
+    engine = Engine(FakeRunner(), FakeVocab(), emit=inbox, clock=lambda: float(next(clock)))
+
+    def audit() -> None:
+        looking.set()
+        assert may_go_on.wait(20)
+
+    engine.audit = audit  # type: ignore[method-assign]
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    assert looking.wait(20)
+    submitted = threading.Thread(target=engine.submit, args=(request(1, [1]),))
+    submitted.start()
+    submitted.join(5)
+    waited = submitted.is_alive()
+    may_go_on.set()
+    inbox.wait(1)
+    engine.close()
+    thread.join(20)
+    assert not waited
+
+
 def test_an_idle_engine_notices_wrong_books(caplog: pytest.LogCaptureFixture) -> None:
     clock = iter(range(0, 10_000, 100))
     engine = Engine(FakeRunner(), FakeVocab(), emit=Inbox(), clock=lambda: float(next(clock)))
@@ -189,7 +215,7 @@ def test_an_idle_engine_notices_wrong_books(caplog: pytest.LogCaptureFixture) ->
     thread.start()
     engine.close()
     thread.join(20)
-    engine._audit_sometimes()
+    engine._audit_now()
     assert "audit" in caplog.text
     stats = engine.stats()
     assert stats.n_audits_total >= stats.n_audits_failed_total > 0

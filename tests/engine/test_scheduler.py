@@ -199,6 +199,18 @@ def test_a_prompt_is_scored_whole_even_if_it_is_cached() -> None:
     assert bench.scheduler.snapshot().n_cells_cached == 49  # nothing private stays behind
 
 
+@pytest.mark.parametrize("status", [Status.FATAL, Status.ABORTED])
+def test_a_prompt_is_scored_whole_even_if_a_step_of_it_fails(status: Status) -> None:
+    """The rows that a failed call had computed were not computed again, and never scored."""
+    bench = Bench(script=[Status.DONE, status])
+    prompt = list(range(1, 90))
+    bench.add(request(2, [5, 6], 9), request(1, prompt, 0, prompt_logprobs=True))
+    bench.run()
+    (scored,) = [e for e in bench.events if isinstance(e, PromptScored)]
+    assert [entry.token for entry in scored.logprobs[1:] if entry] == prompt[1:]
+    assert bench.tokens()[2, 0] == reference([5, 6], 9)
+
+
 def test_a_prompt_of_one_token_has_nothing_to_score() -> None:
     bench = Bench()
     bench.add(request(1, [5], 0, prompt_logprobs=True))

@@ -40,13 +40,15 @@ class Drafts:
     def lengthen(self, plan: Plan, sequences: dict[int, Sequence], n_cells: int) -> None:
         """Add drafts to a plan that has a row of each of its sequences and nothing else; they may
         take `n_cells` cells."""
-        n_sequences = n_rows = plan.n_rows
+        n_sequences = n_rows = len(plan.chunks)
         if not self._most or not n_rows or not self._pace.may_draft(n_rows):
             return
         for chunk in plan.chunks:
             sequence = sequences[chunk.key]
+            if sequence.lookup is None or not sequence.lookup.foresees:
+                continue
             most = min(self._room(sequence), n_cells, self._n_outputs - n_rows)
-            if sequence.lookup is None or not sequence.lookup.foresees or most <= 0:
+            if most <= 0 or not chunk.sample:  # of a row in a prompt nothing is drawn
                 continue
             n = self._pace.length(sequence.acceptance, n_rows, n_sequences, most)
             draft = sequence.lookup.propose(n)
@@ -68,7 +70,9 @@ class Drafts:
         return min(self._most, sequence.max_tokens - sequence.n_generated - 1)
 
     def record(self, plan: Plan, output: StepOutput, seconds: float) -> None:
-        """A step of streams alone took so many seconds."""
+        """A step took so many seconds."""
+        if not self._most:
+            return
         n_drafted = sum(chunk.n_draft for chunk in plan.chunks)
         n_accepted = sum(len(samples) - 1 for samples in output.samples if samples)
         n_rows = plan.n_rows - n_drafted

@@ -145,20 +145,27 @@ class Engine:
     def _wait(self, idle: bool) -> bool:
         """Sleep while there is nothing to do. After an `idle` step, whose requests all wait for
         the disk, until something is posted."""
-        with self._wake:
-            if idle and not (self._closed or self._inbox) and self._scheduler.has_work:
-                self._wake.wait(IDLE_SECONDS)
-            while not (self._closed or self._inbox or self._scheduler.has_work):
-                self._audit_sometimes()
-                self._wake.wait()
-            return not self._closed
+        while True:
+            with self._wake:
+                if idle and not (self._closed or self._inbox) and self._scheduler.has_work:
+                    self._wake.wait(IDLE_SECONDS)
+                while not (self._is_needed or self._audit_is_due):
+                    self._wake.wait()
+                if self._is_needed:
+                    return not self._closed
+            self._audit_now()  # without the lock: nobody who submits waits for it
 
-    def _audit_sometimes(self) -> None:
+    @property
+    def _is_needed(self) -> bool:
+        return bool(self._closed or self._inbox or self._scheduler.has_work)
+
+    @property
+    def _audit_is_due(self) -> bool:
+        return self._clock() - self._audited >= AUDIT_SECONDS
+
+    def _audit_now(self) -> None:
         """An idle engine checks its books; a wrong sum is our mistake, and better known early."""
-        now = self._clock()
-        if now - self._audited < AUDIT_SECONDS:
-            return
-        self._audited = now
+        self._audited = self._clock()
         self._n_audits += 1
         try:
             self.audit()

@@ -76,6 +76,8 @@ class Recovery:
         if length is None or length <= sequence.n_computed:
             return
         kept = min(length, len(sequence.tokens) - 1)
+        if sequence.is_scored:  # what was computed is still to be scored
+            kept = sequence.n_computed
         if length > kept:
             self._residents.cache.ops.append(Remove(sequence.lane, kept))
         self._residents.cells.compute(kept - sequence.n_computed)

@@ -103,6 +103,11 @@ class Sequence:
         return self.todo <= MOST_FORCED
 
     @property
+    def is_scored(self) -> bool:
+        """Whether its request's prompt is scored by its rows: then it computes all of them."""
+        return self.job.options.prompt_logprobs and not self.index
+
+    @property
     def caller(self) -> str:
         return self.job.options.caller
 
