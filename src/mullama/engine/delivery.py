@@ -42,7 +42,7 @@ class Delivery:
     def banned(self, sequence: Sequence) -> Seq[Token]:
         """Tokens that may not come next: those that would end the answer too soon."""
         options = sequence.job.options
-        if sequence.n_generated < options.min_tokens:
+        if options.min_tokens and sequence.n_generated < options.min_tokens:
             return (*self._eog, *options.stop_tokens)
         return self._eog if options.ignore_eos else ()
 
@@ -59,15 +59,16 @@ class Delivery:
         shown = token in options.shown
         if token in options.stop_tokens or (token in self._eog and not options.ignore_eos):
             return self._last_mark(sequence, token) if shown else [], FinishReason.STOP
+        n_generated = sequence.n_generated
         text, items = sequence.detokenizer.feed(
             self._vocab.piece(token, special=shown or options.special),
             self._item(options, sample),
-            stops=sequence.n_generated >= options.min_tokens,
+            stops=n_generated >= options.min_tokens,
         )
         events = self._due(sequence, text, items, now)
         if sequence.detokenizer.stopped is not None:
             return events, FinishReason.STOP
-        if sequence.n_generated >= sequence.max_tokens:
+        if n_generated >= sequence.max_tokens:
             return events, FinishReason.LENGTH
         return events, None
 

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 
 # The share of the time that drafts may lose.
 ALLOWANCE = 0.02
@@ -83,11 +83,13 @@ class Acceptance:
 
 @dataclass(slots=True)
 class _Size:
-    """Steps of about the same number of rows: their smoothed means, and the last one's tick."""
+    """Steps of about the same number of rows: their smoothed means, the last one's tick, and where
+    it is among the sizes."""
 
     n_rows: float
     seconds: float
     tick: int
+    place: int = 0
 
 
 class StepCosts:
@@ -100,6 +102,7 @@ class StepCosts:
         self._tick = 0
         self._rows: list[float] = []  # of `_sizes`, in order
         self._seconds: list[float] = []
+        self._until = inf  # the tick before which none is stale
 
     def record(self, n_rows: int, seconds: float) -> None:
         """A step of so many rows took so long."""
@@ -108,12 +111,15 @@ class StepCosts:
         size = self._sizes.get(key)
         if size is None:
             self._sizes[key] = _Size(n_rows, seconds, self._tick)
-        else:
-            surprise = min(seconds, MOST_SURPRISE * size.seconds) - size.seconds
-            size.n_rows += SMOOTHING * (n_rows - size.n_rows)
-            size.seconds += SMOOTHING * surprise
-            size.tick = self._tick
-        self._arrange()
+            self._arrange()
+            return
+        surprise = min(seconds, MOST_SURPRISE * size.seconds) - size.seconds
+        size.n_rows += SMOOTHING * (n_rows - size.n_rows)
+        size.seconds += SMOOTHING * surprise
+        size.tick = self._tick
+        self._rows[size.place], self._seconds[size.place] = size.n_rows, size.seconds
+        if self._tick >= self._until:
+            self._arrange()
 
     @property
     def is_empty(self) -> bool:
@@ -142,12 +148,18 @@ class StepCosts:
     def _arrange(self) -> None:
         """Forget what is stale, and put the rest in order."""
         self._sizes = {
-            key: size
-            for key, size in sorted(self._sizes.items())
-            if self._tick - size.tick < self._stale * size.n_rows
+            key: size for key, size in sorted(self._sizes.items()) if self._tick < self._end(size)
         }
-        self._rows = [size.n_rows for size in self._sizes.values()]
-        self._seconds = [size.seconds for size in self._sizes.values()]
+        sizes = self._sizes.values()
+        for place, size in enumerate(sizes):
+            size.place = place
+        self._rows = [size.n_rows for size in sizes]
+        self._seconds = [size.seconds for size in sizes]
+        self._until = min(map(self._end, sizes))
+
+    def _end(self, size: _Size) -> float:
+        """The tick at which a measurement is stale."""
+        return size.tick + self._stale * size.n_rows
 
 
 class DraftPace:

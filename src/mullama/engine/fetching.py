@@ -50,6 +50,8 @@ class Fetching:
 
     def give_up(self) -> None:
         """Nobody waits any longer than `PATIENCE`."""
+        if not self._until:
+            return
         now = self._clock()
         for job in [job for job, until in self._until.items() if until <= now]:
             if not self._n_overdue:

@@ -106,15 +106,22 @@ class Planner:
         self._add_chunk(plan, sequence, n)
 
     def _plan_all(self, plan: Plan) -> None:
+        residents = self._residents
         n_streaming = self._plan_streaming(plan)
+        if self._waiting or len(plan.chunks) < len(residents.running):
+            self._plan_others(plan, n_streaming)
+        if self._planned == len(plan.chunks):
+            self._add_drafts(plan)
+        if residents.cache.n_unsaved:
+            residents.save(self._pace.n_bytes_to_save(n_streaming, residents.n_bytes_loaded))
+        residents.demote()
+
+    def _plan_others(self, plan: Plan, n_streaming: int) -> None:
+        """Prompts, and who waits."""
         self._one_by_one = not n_streaming
         self._most_bytes = self._pace.n_bytes_to_load(n_streaming)
         budget = self._plan_prompts(plan, self._prompt_budget(n_streaming))
         self._admit(plan, budget)
-        if self._planned == len(plan.chunks):
-            self._add_drafts(plan)
-        n_loaded = self._residents.n_bytes_loaded
-        self._residents.tidy(self._pace.n_bytes_to_save(n_streaming, n_loaded))
 
     def _add_drafts(self, plan: Plan) -> None:
         """Nothing but streams: their drafts, as far as cells are free anyway."""
@@ -125,18 +132,23 @@ class Planner:
         """The row, or the few, that every stream needs; returns how many of them stream."""
         n_streaming = 0
         for sequence in list(self._residents.running.values()):
-            n = sequence.todo
             if sequence.lane == NO_LANE or not sequence.streams:
                 continue  # without a lane: preempted for one before it
+            n = sequence.todo
             if self._planned + n > self._row_limit:
                 continue
-            while not self._residents.make_room(n) and self.preempt(plan):
-                pass
-            if sequence.lane == NO_LANE or not self._residents.make_room(n):
-                continue  # it was the one to be preempted
+            if not self._residents.make_room(n) and not self._push_out(plan, sequence, n):
+                continue
             self._add_chunk(plan, sequence, n)
             n_streaming += sequence.n_generated > 0
         return n_streaming
+
+    def _push_out(self, plan: Plan, sequence: Sequence, n: int) -> bool:
+        """Preempt others until `n` cells are free; False if it had to be the sequence itself."""
+        while sequence.lane != NO_LANE and self.preempt(plan):
+            if self._residents.make_room(n):
+                break
+        return sequence.lane != NO_LANE and self._residents.make_room(n)
 
     def _prompt_budget(self, n_streaming: int) -> int:
         if n_streaming:
@@ -230,8 +242,9 @@ class Planner:
         )
         if chunk.sample:
             chunk.mask = sequence.mask
-            chunk.unseen = sequence.tokens[len(sequence.tokens) - sequence.n_unseen :]
-        if options.prompt_logprobs and not sequence.index and begin < sequence.job.n_prompt:
+            if sequence.n_unseen:
+                chunk.unseen = sequence.tokens[-sequence.n_unseen :]
+        if sequence.is_scored and begin < sequence.job.n_prompt:
             chunk.targets = sequence.tokens[begin + 1 : min(end + 1, sequence.job.n_prompt)]
         plan.chunks.append(chunk)
         self._residents.cells.n_planned += n

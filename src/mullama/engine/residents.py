@@ -236,12 +236,14 @@ class Residents:
         if self.cache.exact and sequence.node.end == sequence.n_computed:
             self.cache.checkpoint(sequence.node, sequence.lane)
 
-    def tidy(self, n_bytes: int) -> None:
-        """Before a step: copy idle prefixes, while the plan copies less than `n_bytes` out, and let
-        saved ones go."""
+    def save(self, n_bytes: int) -> None:
+        """Copy idle prefixes, while the plan copies less than `n_bytes` out."""
         n_left = n_bytes - self._n_bytes_of(Save, SaveState)
         if n_left > 0:
             self.cache.save(n_left)
+
+    def demote(self) -> None:
+        """A step passes in which something runs: idle prefixes that are saved may leave."""
         if self.running:
             self.cache.demote()
 
@@ -272,7 +274,7 @@ class Residents:
 
     def _shareable(self, sequence: Sequence) -> int:
         """How much of a sequence may come from the cache: its last token's logits are needed."""
-        if sequence.job.options.prompt_logprobs and not sequence.index:
+        if sequence.is_scored:
             return 0
         return len(sequence.tokens) - 1
 
@@ -283,10 +285,12 @@ class Residents:
 
     def make_room(self, n: int) -> bool:
         """Evict until `n` cells are free beside those already planned for."""
-        wanted = self.cells.n_planned + n
-        if wanted > self.cells.n_free:
-            self.cache.evict(wanted - self.cells.n_free)
-        return wanted <= self.cells.n_free
+        cells = self.cells
+        n_missing = cells.n_planned + n - cells.n_free
+        if n_missing <= 0:
+            return True
+        self.cache.evict(n_missing)
+        return cells.n_planned + n <= cells.n_free
 
     def _n_available(self) -> int:
         """Cells that are free or could be, less what running prompts still need."""

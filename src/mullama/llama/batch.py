@@ -54,12 +54,12 @@ class Batch:
         """Replace the rows with those of `chunks`, in order."""
         self.clear()
         for chunk in chunks:
-            if chunk.targets:
+            n = 1 + chunk.n_draft if chunk.sample else 0
+            if chunk.targets or n == len(chunk.tokens):
                 self.add(chunk.tokens, chunk.lane, chunk.pos, wanted=True)
                 continue
             self.add(chunk.tokens, chunk.lane, chunk.pos, wanted=False)
-            if chunk.sample:
-                n = 1 + chunk.n_draft
+            if n:
                 self._wanted[self.n_rows - n : self.n_rows] = 1
                 self.n_wanted += n
 

@@ -150,16 +150,16 @@ class LlamaRunner:
                 elif chunk.sample:
                     n_read += 1 + chunk.n_draft
                 if chunk.sample:
-                    samples[number] = self._follow(context, chunk, end, rows[:n_read])
+                    samples[number] = self._follow(context, chunk, end, rows, n_read)
 
-    def _follow(self, context: int, chunk: Chunk, end: int, rows: Row) -> list[Sample]:
+    def _follow(self, context: int, chunk: Chunk, end: int, rows: Row, n_read: int) -> list[Sample]:
         """Draw from the last row, and with a draft from those before it, while it is followed.
 
-        `end` is where the chunk's rows end in the batch, and `rows` those with logits up to it.
+        The chunk's rows end at `end` in the batch, and at `n_read` among those with logits.
         """
         drawn: list[Sample] = []
         for n_left in range(chunk.n_draft, -1, -1):
-            sample = self._draw(context, chunk, end - 1 - n_left, rows[len(rows) - 1 - n_left])
+            sample = self._draw(context, chunk, end - 1 - n_left, rows[n_read - 1 - n_left])
             drawn.append(sample)
             if n_left and sample.token != chunk.tokens[-n_left]:
                 break

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import Self
 
 import numpy as np
@@ -132,13 +133,13 @@ class Sampler:
 
     def _choose(self, context: int, index: int, row: Row) -> Token:
         best = int(row.argmax())
-        highest = row[best]
+        highest = row.item(best)
         if highest != highest:  # argmax finds NaN first; C would compare and sort with it
             logger.error("The model computed NaN. Its file may be broken: get it again.")
             np.copyto(row, -np.inf, where=np.isnan(row))
             best = int(row.argmax())
-            highest = row[best]
-        if highest == -np.inf:
+            highest = row.item(best)
+        if highest == -inf:
             return self._eos
         return best if self._chain is None else self._chain.sample(context, index, row)
 
