@@ -48,6 +48,7 @@ def read(raw: str, format: Format = PLAIN) -> Answer:
         CALL.replace('"', "'"),
         CALL.replace("}}", ",}}"),
         '{"name": "look", "arguments": "{\\"city\\": \\"Bern\\"}"}',
+        """{"name": "look", "arguments": "{'city': 'Bern',}"}""",
         '{"parameters": {"city": "Bern"}, "function": "look"}',
         "<function=look>\n<parameter=city>\nBern\n</parameter>\n</function>",
     ],
@@ -69,6 +70,7 @@ def test_a_call_between_marks_is_read_however_it_is_written(inside: str) -> None
         '<|tool_call_start|>[look(city="Bern")]<|tool_call_end|>',
         '<|python_tag|>{"name": "look", "parameters": {"city": "Bern"}}',
         '<function=look>{"city": "Bern"}</function>',
+        "<function=look>{'city': 'Bern'}</function>",
         'functools[{"name": "look", "arguments": {"city": "Bern"}}]',
         f"<|action_start|><|plugin|>\n{CALL}<|action_end|>",
         '<function_calls>look(city="Bern")</function_calls>',
@@ -92,7 +94,36 @@ def test_marks_may_have_several_calls_between_them(between: str) -> None:
     assert answer.content.strip() == "So."
 
 
-@pytest.mark.parametrize("arguments", ["", ', "arguments": null', ', "arguments": {}'])
+@pytest.mark.parametrize("end", ["}", "}\n", "}}}", "}}}}\n", "}}\n}\n"])
+def test_a_call_ends_with_its_mark_whatever_braces_stand_before(end: str) -> None:
+    """The mark, with a brace too many before it, was content; so was one with a brace too few."""
+    answer = read(f"<tool_call>\n{CALL.removesuffix('}}')}{end}</tool_call>\nSo.")
+    (call,) = answer.calls
+    assert (call.name, json.loads(call.arguments), call.complete) == (*BERN, True)
+    assert answer.content.strip() == "So."
+
+
+def test_braces_behind_a_call_that_no_mark_ends_are_content() -> None:
+    answer = read(f"<tool_call>{CALL}}} is how it looks")
+    assert [(call.name, json.loads(call.arguments)) for call in answer.calls] == [BERN]
+    assert answer.content == "} is how it looks"
+
+
+@pytest.mark.parametrize("between", ["; ", ";\n", ", ", "\n", " "])
+@pytest.mark.parametrize("call", [CALL, f"<tool_call>{CALL}</tool_call>"], ids=["bare", "marked"])
+def test_what_stands_between_calls_is_no_content(call: str, between: str) -> None:
+    answer = read(f"{call}{between}{call}", BARE)
+    assert [(one.name, json.loads(one.arguments)) for one in answer.calls] == [BERN, BERN]
+    assert not answer.content
+
+
+def test_a_comma_behind_calls_is_content_where_words_follow() -> None:
+    assert read(f"{CALL}, {CALL}; and so on", BARE).content == "; and so on"
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", ', "arguments": null', ', "arguments": {}', ', "arguments": ""']
+)
 def test_no_arguments_are_an_empty_object(arguments: str) -> None:
     (call,) = read(f'<tool_call>{{"name": "a.b/c-d"{arguments}}}</tool_call>').calls
     assert (call.name, call.arguments) == ("a.b/c-d", "{}")

@@ -151,7 +151,7 @@ def test_text_after_a_call_alone_has_no_blank_in_front() -> None:
         CALL.replace('"arguments"', '"arg"'),
         CALL.replace('{"city": "Paris"}', '["Paris"]'),
         CALL.replace('{"city": "Paris"}', '"Paris"'),
-        CALL.replace('{"city": "Paris"}', '"{\\"number\\": 1e999}"'),
+        CALL.replace('{"city": "Paris"}', '"{\\"number\\": NaN}"'),
         "<tool_call>",
         "<tool_call> is a mark",
         '<tool_call>{"name": "get_ti',
@@ -224,6 +224,19 @@ def test_an_id_in_the_text_is_told() -> None:
 
 
 # ------------------------------------------------------------------------------------ protocols
+
+
+@pytest.mark.parametrize(
+    ("inside", "arguments"),
+    [
+        ('get(city "Paris")', '{"city'),
+        ('get(a=1, city: "Paris")', '{"a": 1, "city'),
+        ("get(a=1, cit", '{"a": 1, "cit'),
+    ],
+)
+def test_a_key_where_arguments_break_off_is_not_lost(inside: str, arguments: str) -> None:
+    answer = read(f"<|tool_call_start|>[{inside}", lfm2.FORMAT)
+    assert [(call.arguments, call.complete) for call in answer.calls] == [(arguments, False)]
 
 
 def test_kimi_may_leave_out_the_marks_around_calls() -> None:

@@ -46,7 +46,7 @@ def read(
     """
     match syntax.style:
         case Style.JSON:
-            return (yield from _value(source, values.JSON, emit))
+            return (yield from _value(source, values.RELAXED, emit))
         case Style.BRACED:
             return (yield from _value(source, values.braced(syntax.quote), emit))
         case Style.KEYWORDS:
@@ -70,6 +70,7 @@ def _keywords(source: Source, emit: Emit) -> Reader[bool]:
     while name := (yield from source.word()):
         yield from source.space()
         if not (yield from source.mark("=")):
+            emit(_cut_key(comma, name))
             return False
         emit(_key(comma, name))
         if not (yield from values.value(source, values.PYTHON, emit)):
@@ -87,12 +88,17 @@ def _key(comma: str, key: str) -> str:
     return f"{comma}{json.dumps(key, ensure_ascii=False)}: "
 
 
+def _cut_key(comma: str, key: str) -> str:
+    """A key behind which the arguments break off."""
+    return f'{comma}"{values.escaped(key)}'
+
+
 def _read_key(source: Source, end: str, comma: str, emit: Emit) -> Reader[str | None]:
     """Read a key up to its end, which is not taken; None if it never comes."""
     pieces: list[str] = []
     found = yield from source.stream(end, "", pieces.append)
     key = "".join(pieces).strip()
-    emit(_key(comma, key) if found else f'{comma}"{values.escaped(key)}')
+    emit(_key(comma, key) if found else _cut_key(comma, key))
     return key if found else None
 
 

@@ -119,7 +119,7 @@ class Harmony:
 
     def _call(self, name: str) -> Reader[None]:
         self._out.call_begins(name, "")
-        complete = yield from values.value(self._source, values.JSON, self._out.call_goes_on)
+        complete = yield from values.value(self._source, values.RELAXED, self._out.call_goes_on)
         self._out.call_ends(complete)
         yield from self._source.up_to(_BODY_ENDS, self._out.say)
         yield from self._end()

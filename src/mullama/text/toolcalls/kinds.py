@@ -16,7 +16,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mullama.text.source import Source
 from mullama.text.toolcalls import values
 
 Schema = Mapping[str, Any]
@@ -88,16 +87,8 @@ def json_of(text: str, allowed: frozenset[str]) -> str:
 
 def _from_python(written: str, allowed: frozenset[str]) -> str:
     """The JSON for a list or an object of Python's of an allowed kind; "" if it is none."""
-    source, pieces = Source(), list[str]()
-    if {"[": "array", "{": "object"}.get(written[:1]) not in allowed:
-        return ""
-    source.feed(written)
-    source.ended = True  # so the reader waits for nothing
-    try:
-        next(values.value(source, values.PYTHON, pieces.append))
-    except StopIteration as end:
-        return "".join(pieces) if end.value and not source.n_here else ""
-    raise AssertionError("a reader waits for text behind the end")
+    kind = {"[": "array", "{": "object"}.get(written[:1])
+    return values.whole(written, values.PYTHON) if kind in allowed else ""
 
 
 def _kinds_of(value: Any) -> frozenset[str]:

@@ -22,6 +22,8 @@ from mullama.text.toolcalls import arguments, values
 from mullama.text.toolcalls.kinds import Schema
 
 _DIGITS = re.compile(r"\d+", re.ASCII)
+_SPACE = re.compile(r"\s+")
+_BRACES = re.compile(r"[\s}]+")
 _ID = re.compile(r"[\w.:\-]*\Z")
 
 # Keys under which models write a call's parts, whatever their template's are. What else a call has
@@ -130,6 +132,8 @@ class CallReader:
         between = first_mark(syntax.between)
         if between and (yield from source.stands(between)):
             return (yield from source.literal(syntax.between))
+        if (yield from self._separator()):
+            yield from source.space()
         first = first_mark(self._prefix) or ("{" if syntax.json else "")
         if first:
             return (yield from source.stands(first))
@@ -172,9 +176,15 @@ class CallReader:
         yield from self._source.space()
         return (yield from self._source.mark(bracket))
 
+    def _separator(self) -> Reader[bool]:
+        """Take what models write between calls, whatever their template has there."""
+        comma = yield from self._source.mark(",")
+        return comma or (yield from self._source.mark(";"))
+
     def _next_object(self) -> Reader[bool]:
         """Whether one more call follows between the same marks; takes what is between them."""
-        yield from self._bracket(",")
+        yield from self._source.space()
+        yield from self._separator()
         yield from self._source.space()
         return (yield from self._source.stands("{"))
 
@@ -196,7 +206,7 @@ class CallReader:
         """Take literal text behind arguments; models leave out marks at either end of it."""
         source, pieces = self._source, marks(text)
         if pieces:
-            yield from source.space()
+            yield from source.run(_BRACES if self._wrapped else _SPACE)
         for later in (piece for piece in pieces[1:] if _is_mark(piece)):
             if (yield from source.stands(later)):
                 pieces = pieces[pieces.index(later) :]
@@ -294,7 +304,14 @@ class CallReader:
                 return False
             yield from source.space()
             more = yield from source.mark(",")
-        return (yield from source.mark("}"))
+        return (yield from source.mark("}")) or (yield from self._over())
+
+    def _over(self) -> Reader[bool]:
+        """Whether the mark that closes a call stands here: then it is over, as models forget a
+        brace, and write one too many."""
+        if not self._wrapped:
+            return False
+        return (yield from self._source.stands(first_mark(self._trailer[0])))
 
     def _member(self, reading: Reading, key: str, depth: int) -> Reader[bool]:
         """Read the value of one key; False if it is none, or the call is none of the tools'."""
@@ -359,9 +376,6 @@ def _id(text: str) -> str:
 
 
 def _object_in(text: str) -> str:
-    """The JSON object that a string holds; "" where it holds none."""
-    try:
-        value = json.loads(text)
-        return json.dumps(value, allow_nan=False) if isinstance(value, dict) else ""
-    except (ValueError, RecursionError):
-        return ""
+    """The JSON object that a string holds; "" where it holds none; an empty one is `{}`."""
+    text = text.strip() or "{}"
+    return values.whole(text, values.RELAXED) if text.startswith("{") else ""

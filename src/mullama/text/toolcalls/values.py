@@ -77,6 +77,18 @@ def value(source: Source, dialect: Dialect, emit: Emit) -> Reader[bool]:
             return follows is _Next.END
 
 
+def whole(text: str, dialect: Dialect) -> str:
+    """The JSON of a text that is one value and no more; "" where it is none."""
+    source, pieces = Source(), list[str]()
+    source.feed(text.strip())
+    source.ended = True  # so the reader waits for nothing
+    try:
+        next(value(source, dialect, pieces.append))
+    except StopIteration as end:
+        return "".join(pieces) if end.value and not source.n_here else ""
+    raise AssertionError("a reader waits for text behind the end")
+
+
 def string(source: Source, dialect: Dialect, emit: Emit) -> Reader[bool]:
     """Read one string with its quotes; False where there is none or it never ends."""
     quote = yield from _quote(source, dialect)
