@@ -114,6 +114,17 @@ def test_several_calls_become_several_messages() -> None:
     )
 
 
+def test_no_result_is_lost_where_several_calls_become_several_messages() -> None:
+    """Of results with one id, or with none that is known, only the last was printed."""
+    source = raising("m.tool_calls and m.tool_calls|length > 1")
+    both = calls(call("c1"), call("c2"))
+    results = [result(f"R{n}", id) for n, id in enumerate(("c1", "c2", "c2", "x", "x"))]
+    assert rendered(source, USER, both, *results) == (
+        '[user]U[assistant]<c1 now {"a": 1}>[tool]R0[assistant]<c2 now {"a": 1}>[tool]R1[tool]R2'
+        "[tool]R3[tool]R4"
+    )
+
+
 def test_long_ids_are_shortened_the_same_everywhere() -> None:
     source = raising("m.tool_calls and m.tool_calls[0].id|length != 9") + (
         "{{ messages[-1].tool_call_id }}"

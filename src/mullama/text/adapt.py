@@ -145,20 +145,19 @@ def _calls_as_messages(messages: list[Message]) -> list[Message]:
 
 
 def _one_call_each(messages: list[Message]) -> list[Message]:
-    """Several calls of one message as several messages, each followed by its own answer."""
+    """Several calls of one message as several messages, each followed by its own answers."""
     made: list[Message] = []
     for message, answers in _turns(messages):
         calls = message.get("tool_calls", [])
         if len(calls) < 2:
             made += [message, *answers]
             continue
-        by_call = {answer.get("tool_call_id"): answer for answer in answers}
+        called = [call["id"] for call in calls]
         for call in calls:
             made.append(message | {"tool_calls": [call]})
-            if call["id"] in by_call:
-                made.append(by_call.pop(call["id"]))
+            made += [one for one in answers if one.get("tool_call_id") == call["id"]]
             message = {"role": "assistant", "content": ""}
-        made += by_call.values()
+        made += [one for one in answers if one.get("tool_call_id") not in called]
     return made
 
 
