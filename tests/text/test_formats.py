@@ -170,6 +170,22 @@ def test_what_its_syntax_writes_is_what_the_template_writes(name: str) -> None:
     assert written in prompt
 
 
+@pytest.mark.parametrize(
+    "around", ["m.reasoning_content + '\\n\\n'", "'T: ' + m.reasoning_content"]
+)
+def test_a_thought_that_nothing_closes_does_not_take_the_words(around: str) -> None:
+    """All of an answer was a thought, where a template prints earlier ones without a mark."""
+    turn = TURN.replace(
+        "{{ m.content", "{% if m.reasoning_content %}{{ %s }}{% endif %}{{ m.content"
+    )
+    format = find_format(
+        ChatTemplate(turn.replace("%s", around, 1).replace("%s", ""), bos="", eos="")
+    )
+    assert parse(Parser(format), ["Hello"]).content == "Hello"
+    answer = parse(Parser(format), ["<think>Hm.</think>Hello"])
+    assert (answer.reasoning, answer.content) == ("Hm.", "Hello")
+
+
 def test_a_prompt_that_opens_a_thought_tells_its_marks() -> None:
     turn = TURN.replace("%s", "") + "{% if add_generation_prompt %}<ponder>\n{% endif %}"
     thought = find_format(ChatTemplate(turn + "{# </ponder> #}", bos="", eos="")).reasoning

@@ -97,13 +97,6 @@ def with_response(format: Format, source: str) -> Format:
     return stated if found == [ARGUMENTS[0]] else replace(stated, calls=None)
 
 
-def _before_call(text: str) -> str:
-    """What an answer has before its first call's name, from its thought on."""
-    thought = max(text.find(_THOUGHT), 0)
-    name = text.find(NAMES[0], thought)
-    return text[:name] if name >= 0 else text
-
-
 class _Finder:
     """The renderings, and what they say. Texts begin after the words of the user."""
 
@@ -139,10 +132,9 @@ class _Finder:
 
     def _reasoning(self) -> Reasoning:
         alone = self._thinking.partition(_SAID)[0]
-        beside = self._answer(content="", reasoning_content=_THOUGHT, tool_calls=_CALLS[:1])
         found = (
             thoughts.printed(alone, _THOUGHT, self._plain)
-            or thoughts.printed(_before_call(beside), _THOUGHT, self._plain_beside)
+            or thoughts.printed(self._before_call(), _THOUGHT, self._plain_beside)
             or thoughts.prompted(self._openings, self._begun(), self._plain, self._source)
             or thoughts.named(self._source)
             or Reasoning()
@@ -158,6 +150,20 @@ class _Finder:
                 bool(mark) and opening.rstrip().endswith(mark) for opening in self._openings
             ),
         )
+
+    def _before_call(self) -> str:
+        """What an answer with a thought and a call has before what opens the call; "" where either
+        is not printed."""
+        beside = self._answer(content="", reasoning_content=_THOUGHT, tool_calls=_CALLS[:1])
+        before = beside[: max(beside.find(NAMES[0], max(beside.find(_THOUGHT), 0)), 0)]
+        opening = self._called.partition(NAMES[0])[0]
+        opening = opening[len(common_words(opening, self._plain_beside)) :].lstrip()
+        return before.removesuffix(opening)
+
+    @cached_property
+    def _called(self) -> str:
+        """An answer with a call and nothing else."""
+        return self._answer(content="", tool_calls=_CALLS[:1])
 
     def _in_head(self, mark: str) -> int:
         """How much of a mark is the last word of a message's head, which the prompt has already.
@@ -289,7 +295,7 @@ class _Finder:
     def _with_messages(self, format: Format, before: str, reasoning: Reasoning) -> Format:
         """With what stands between a message's head and its words; white space is the head's."""
         begin = before.lstrip()
-        called = self._answer(content="", tool_calls=_CALLS[:1])
+        called = self._called
         calls, opening = format.calls, called.partition(NAMES[0])[0].rpartition(format.head)[2]
         blank = opening[: len(opening) - len(opening.lstrip())]
         if calls and calls.begin and not before.startswith(blank):  # they go on in its line

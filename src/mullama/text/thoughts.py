@@ -57,6 +57,8 @@ def printed(told: str, thought: str, plain: str) -> Reasoning | None:
         return None
     first = FIRST_TAG.match(after)
     close = first.group() if first else after
+    if not close.strip():  # an answer would have no words then
+        return None
     common = common_prefix(before, plain)
     if before[len(common) :].strip():
         return Reasoning(before[len(common) :].lstrip(), close)
