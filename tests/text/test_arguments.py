@@ -51,6 +51,12 @@ def test_text_that_is_an_object_stays_as_it_was_written() -> None:
     assert as_text({"ä": 1}) == '{"ä": 1}'
 
 
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    """A model had written one, and no later request of its conversation could be tokenized."""
+    assert as_object('{"\\ud83d": ["\\uDE00!", "\\ud83d\\ude00"]}') == {"�": ["�!", "😀"]}
+    assert as_object('{"a": "\\\\ud83d"}') == {"a": "\\ud83d"}
+
+
 def test_an_object_cut_anywhere_is_an_object() -> None:
     whole = json.dumps({"a": 'x"\\y', "b": [1, {"c": None}], "d": {"e": [True, "f,{"]}})
     for end in range(len(whole) + 1):

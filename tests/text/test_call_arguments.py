@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from mullama.text.source import Source
 from mullama.text.spans import Call
 from mullama.text.syntax import Arguments, CallSyntax, Format, Slot, Style
 from mullama.text.toolcalls import minimax
-from mullama.text.toolcalls.kinds import ALL, json_of, kinds
+from mullama.text.toolcalls.kinds import ALL, json_of, kinds, property_schema
 from mullama.text.toolcalls.values import JSON, PYTHON, Dialect, braced, value
 from tests.text.chat_cases import TEMPLATES, format_of, parse
 
@@ -91,6 +92,29 @@ def test_a_reference_is_followed() -> None:
     assert kinds({"$ref": "#/$defs/none"}, root) == ALL
     assert kinds(True, root) == ALL
     assert kinds({"type": "nonsense"}, root) == ALL
+
+
+def test_each_reference_is_followed_once() -> None:
+    """Alternatives that refer to themselves were followed along all paths: for hours."""
+
+    class Definitions(dict[str, Any]):
+        n_read = 0
+
+        def __getitem__(self, name: str) -> Any:
+            self.n_read += 1
+            assert self.n_read < 100
+            return super().__getitem__(name)
+
+    for word in ("anyOf", "oneOf", "allOf"):
+        loop = [{"$ref": "#/$defs/loop"}] * 8
+        names = [f"n{n}" for n in range(12)]
+        wide = {one: {word: [{"$ref": f"#/$defs/{other}"}] * 8} for one, other in pairwise(names)}
+        wide["n11"] = {"type": "integer"}
+        root = {"$defs": Definitions(wide, loop={word: loop})}
+        assert kinds({"$ref": "#/$defs/loop"}, root) == ALL
+        assert kinds({"$ref": "#/$defs/n0"}, root) == {"integer"}
+        for name in ("loop", "n0"):
+            assert property_schema({"$ref": f"#/$defs/{name}"}, "key", root) is None
 
 
 def test_text_is_passed_on_while_it_arrives() -> None:

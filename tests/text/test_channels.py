@@ -239,6 +239,12 @@ def test_a_key_where_arguments_break_off_is_not_lost(inside: str, arguments: str
     assert [(call.arguments, call.complete) for call in answer.calls] == [(arguments, False)]
 
 
+def test_a_tool_without_a_name_is_never_called() -> None:
+    tools = [*TOOLS, {"type": "function", "function": {"name": ""}}]
+    answer = read("<|tool_call_start|>[get() ()]<|tool_call_end|>", lfm2.FORMAT, tools=tools)
+    assert [call.name for call in answer.calls] == ["get"]
+
+
 def test_kimi_may_leave_out_the_marks_around_calls() -> None:
     text = "<|tool_call_begin|>functions.get:0<|tool_call_argument_begin|>{}"
     answer = read(text * 2 + "<|tool_calls_section_end|>", kimi.FORMAT)

@@ -9,10 +9,12 @@ help, the text as it is becomes the one argument `arguments`, so that nothing is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 _CLOSING = {"{": "}", "[": "]"}
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair, mostly beside the other
 _decoder = json.JSONDecoder(strict=False)  # models write line ends into strings
 
 
@@ -28,7 +30,7 @@ def as_object(arguments: str | dict[str, Any]) -> dict[str, Any]:
         if isinstance(found, str):  # encoded twice
             found = _read(found)
         if isinstance(found, dict):
-            return found
+            return _whole_letters(found) if _HALF.search(attempt) else found
     return {"arguments": arguments}
 
 
@@ -50,6 +52,12 @@ def _read(text: str) -> Any:
     except (ValueError, RecursionError):
         return None
     return value if not text[end:].strip("]} \n\r\t") else None
+
+
+def _whole_letters(value: dict[str, Any]) -> Any:
+    """The value with each half of a surrogate pair replaced, as that is no text."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _closed(text: str) -> Iterator[str]:

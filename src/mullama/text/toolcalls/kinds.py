@@ -13,7 +13,7 @@ whether that is the number 1 or a text. The rules:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mullama.text.toolcalls import values
@@ -25,19 +25,31 @@ _DEPTH = 32  # of references and unions; deeper ones allow everything
 _PYTHON = {"True": "true", "False": "false", "None": "null"}
 
 
-def kinds(schema: Any, root: Schema, depth: int = 0) -> frozenset[str]:
+def kinds(schema: Any, root: Schema) -> frozenset[str]:
     """The JSON types that a schema allows, by what it says at its top; ALL if it says nothing."""
+    return _kinds(schema, root, {}, 0)
+
+
+def _kinds(
+    schema: Any, root: Schema, known: dict[str, frozenset[str]], depth: int
+) -> frozenset[str]:
+    """The same; `known` has the references that were followed, each once."""
     if not isinstance(schema, Mapping) or depth > _DEPTH:
         return ALL
-    if isinstance(schema.get("$ref"), str):
-        return kinds(_referred(schema["$ref"], root), root, depth + 1)
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        if reference not in known:
+            known[reference] = ALL  # to one that refers to itself
+            known[reference] = _kinds(_referred(reference, root), root, known, depth + 1)
+        return known[reference]
     allowed = ALL
-    for said in _said(schema, root, depth):
+    for said in _said(schema, lambda inner: _kinds(inner, root, known, depth + 1)):
         allowed &= said
     return allowed or ALL
 
 
-def _said(schema: Schema, root: Schema, depth: int) -> Iterator[frozenset[str]]:
+def _said(schema: Schema, inner: Callable[[Any], frozenset[str]]) -> Iterator[frozenset[str]]:
+    """What each keyword allows; `inner` tells it of a schema within."""
     declared = schema.get("type")
     if isinstance(declared, str):
         yield _with_integers({declared})
@@ -49,19 +61,19 @@ def _said(schema: Schema, root: Schema, depth: int) -> Iterator[frozenset[str]]:
         yield _kinds_of(schema["const"])
     for word in ("anyOf", "oneOf"):
         if isinstance(schema.get(word), list):
-            yield frozenset().union(*(kinds(item, root, depth + 1) for item in schema[word]))
+            yield frozenset().union(*map(inner, schema[word]))
     for item in schema["allOf"] if isinstance(schema.get("allOf"), list) else ():
-        yield kinds(item, root, depth + 1)
+        yield inner(item)
 
 
 def property_schema(schema: Any, key: str, root: Schema) -> Any:
     """The schema of an object's member, None if nothing is said."""
-    return _first(schema, root, lambda found: _member(found, key))
+    return _first(schema, root, lambda found: _member(found, key), set())
 
 
 def item_schema(schema: Any, root: Schema) -> Any:
     """The schema of a list's elements, None if nothing is said."""
-    return _first(schema, root, lambda found: found.get("items"))
+    return _first(schema, root, lambda found: found.get("items"), set())
 
 
 def json_of(text: str, allowed: frozenset[str]) -> str:
@@ -133,17 +145,25 @@ def _member(schema: Schema, key: str) -> Any:
     return schema.get("additionalProperties")
 
 
-def _first(schema: Any, root: Schema, look: Any, depth: int = 0) -> Any:
-    """What `look` finds in the schema, in what it refers to, or in its alternatives."""
+def _first(
+    schema: Any, root: Schema, look: Callable[[Schema], Any], seen: set[str], depth: int = 0
+) -> Any:
+    """What `look` finds in the schema, in what it refers to, or in its alternatives. `seen` has the
+    references that were followed, each once."""
     if not isinstance(schema, Mapping) or depth > _DEPTH:
         return None
     found = look(schema)
     if isinstance(found, Mapping):
         return found
-    inner = [_referred(schema["$ref"], root)] if isinstance(schema.get("$ref"), str) else []
+    inner: list[Any] = []
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference not in seen:
+        seen.add(reference)
+        inner.append(_referred(reference, root))
     for word in ("allOf", "anyOf", "oneOf"):
         inner += schema[word] if isinstance(schema.get(word), list) else []
-    return next((found for item in inner if (found := _first(item, root, look, depth + 1))), None)
+    parts = (_first(item, root, look, seen, depth + 1) for item in inner)
+    return next(filter(None, parts), None)
 
 
 def _refuse(constant: str) -> Any:

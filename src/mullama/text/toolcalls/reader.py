@@ -138,7 +138,8 @@ class CallReader:
         if first:
             return (yield from source.stands(first))
         letter = yield from source.at(0)
-        return self._header[0] is Slot.NAME and any(name[0] == letter for name in self._tools)
+        named = bool(letter) and any(name.startswith(letter) for name in self._tools)
+        return named and self._header[0] is Slot.NAME
 
     def _call(self, *, entered: bool) -> Reader[bool]:
         """Read one call; False if nothing was begun. `entered`: its first text is taken already."""
