@@ -29,14 +29,9 @@ a template without calls tells of is seen by its marks.
 begins as any text may, so it is read only where a template tells of it.
 """
 
-from mullama.text.syntax import Arguments, CallSyntax, JsonCall, Slot, Style
+from mullama.text.syntax import Arguments, CallSyntax, Slot, Style
 from mullama.text.toolcalls import hermes, lfm2, phi
-
-
-def _listed(begin: str, end: str) -> CallSyntax:
-    call = ('{"name": "', Slot.NAME, '", "arguments": ', Slot.ARGUMENTS, "}")
-    return CallSyntax(call, begin, ", ", end, json=JsonCall())
-
+from mullama.text.toolcalls.shapes import between, listed, python
 
 _XML = CallSyntax(
     call=(
@@ -50,7 +45,6 @@ _XML = CallSyntax(
     arguments=Arguments(Style.TAGGED, begin="<parameter=", key_end=">\n", end="\n</parameter>\n"),
 )
 
-
 _MCP = CallSyntax(
     call=(
         "<use_mcp_tool>\n<server_name>default</server_name>\n<tool_name>",
@@ -62,37 +56,25 @@ _MCP = CallSyntax(
     between="\n",
 )
 
-
-def _between(begin: str, end: str) -> CallSyntax:
-    parts = (Slot.NAME, '", "parameters": ', Slot.ARGUMENTS)
-    call = (begin + '{"name": "', *parts, "}" + end)
-    return CallSyntax(call, json=JsonCall(arguments="parameters"))
-
-
-def _python(begin: str, between: str, end: str) -> CallSyntax:
-    call = (Slot.NAME, "(", Slot.ARGUMENTS, ")")
-    return CallSyntax(call, begin, between, end, arguments=Arguments(Style.KEYWORDS))
-
-
 # The words by which a template tells of a form, those of the rarest first, and the form.
 _TOLD_BY: tuple[tuple[tuple[str, ...], CallSyntax], ...] = (
     (("<use_mcp_tool>", "<tool_name>"), _MCP),
     (("functools[",), phi.CALLS),
-    (("[func_name1(",), _python("[", ", ", "]")),
-    (("<|plugin|>",), _between("<|action_start|><|plugin|>\n", "<|action_end|>")),
-    (("<function_calls>",), _python("<function_calls>", "\n", "</function_calls>")),
+    (("[func_name1(",), python("[", ", ", "]")),
+    (("<|plugin|>",), between("<|action_start|><|plugin|>\n", "<|action_end|>")),
+    (("<function_calls>",), python("<function_calls>", "\n", "</function_calls>")),
     (("<tool_call>", "<function=", "<parameter="), _XML),
     (("<tool_call>",), hermes.CALLS),
-    (("[TOOL_CALLS]",), _listed("[TOOL_CALLS][", "]")),
-    (("<|tool_call|>",), _listed("<|tool_call|>[", "]<|/tool_call|>")),
-    (("<|tool|>", "<|/tool|>"), _listed("<|tool_call|>[", "]<|/tool_call|>")),
-    (("<TOOLCALL>",), _listed("<TOOLCALL>[", "]</TOOLCALL>")),
-    (("<tool_calls>",), _listed("<tool_calls>[", "]</tool_calls>")),
+    (("[TOOL_CALLS]",), listed("[TOOL_CALLS][", "]")),
+    (("<|tool_call|>",), listed("<|tool_call|>[", "]<|/tool_call|>")),
+    (("<|tool|>", "<|/tool|>"), listed("<|tool_call|>[", "]<|/tool_call|>")),
+    (("<TOOLCALL>",), listed("<TOOLCALL>[", "]</TOOLCALL>")),
+    (("<tool_calls>",), listed("<tool_calls>[", "]</tool_calls>")),
     (("<|tool_call_start|>",), lfm2.CALLS),
     (("List of tools: [", "<|im_start|>"), lfm2.CALLS),
-    (("<|python_tag|>",), _between("<|python_tag|>", "")),
-    (("<|python_start|>",), _python("<|python_start|>[", ", ", "]<|python_end|>")),
-    (("<|python_start|>",), _between("<|python_start|>", "<|python_end|>")),
+    (("<|python_tag|>",), between("<|python_tag|>", "")),
+    (("<|python_start|>",), python("<|python_start|>[", ", ", "]<|python_end|>")),
+    (("<|python_start|>",), between("<|python_start|>", "<|python_end|>")),
     (("<function=",), CallSyntax(("<function=", Slot.NAME, ">", Slot.ARGUMENTS, "</function>"))),
 )
 _forms = dict.fromkeys(form for _, form in _TOLD_BY)

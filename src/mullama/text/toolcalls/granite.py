@@ -7,16 +7,9 @@ Behind a thought its words stand in marks that are told in prose.
     <think>Thinking…</think><response>It is noon.</response>
 """
 
-from mullama.text.syntax import CallSyntax, Format, JsonCall, Slot
+from mullama.text.syntax import Format
+from mullama.text.toolcalls.shapes import listed
 
 FORMAT = Format(
-    name="granite",
-    said=("<response>", "</response>"),
-    calls=CallSyntax(
-        begin="<|tool_call|>[",
-        call=('{"name": "', Slot.NAME, '", "arguments": ', Slot.ARGUMENTS, "}"),
-        between=", ",
-        end="]",
-        json=JsonCall(),
-    ),
+    name="granite", said=("<response>", "</response>"), calls=listed("<|tool_call|>[", "]")
 )

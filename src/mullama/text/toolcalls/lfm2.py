@@ -3,13 +3,8 @@
 <|tool_call_start|>[get_time(city="Paris"), get_date()]<|tool_call_end|>
 """
 
-from mullama.text.syntax import Arguments, CallSyntax, Format, Reasoning, Slot, Style
+from mullama.text.syntax import Format, Reasoning
+from mullama.text.toolcalls.shapes import python
 
-CALLS = CallSyntax(
-    begin="<|tool_call_start|>[",
-    call=(Slot.NAME, "(", Slot.ARGUMENTS, ")"),
-    between=", ",
-    end="]<|tool_call_end|>",
-    arguments=Arguments(Style.KEYWORDS),
-)
+CALLS = python("<|tool_call_start|>[", ", ", "]<|tool_call_end|>")
 FORMAT = Format(name="lfm2", reasoning=Reasoning(), calls=CALLS)

@@ -3,13 +3,8 @@
 functools[{"name": "get_time", "arguments": {"city": "Paris"}}]
 """
 
-from mullama.text.syntax import CallSyntax, Format, JsonCall, Slot
+from mullama.text.syntax import Format
+from mullama.text.toolcalls.shapes import listed
 
-CALLS = CallSyntax(
-    begin="functools[",
-    call=('{"name": "', Slot.NAME, '", "arguments": ', Slot.ARGUMENTS, "}"),
-    between=", ",
-    end="]",
-    json=JsonCall(),
-)
+CALLS = listed("functools[", "]")
 FORMAT = Format(name="phi", calls=CALLS)

@@ -1,46 +1,30 @@
 """Tool calls, as a `CallSyntax` says, out of text that is still arriving.
 
-A call is *begun* when its name is known, is one of the tools', and its arguments begin; from then
-on everything that arrives is passed on as soon as it is certain. Before that, whatever does not fit
-makes it no call, and the caller gives the text back as content. After that, arguments that break
-off make a call that is not complete, and the text after the break is content.
+A section has one call or several, and the marks around each and around all. Before a call has begun
+(`reading`) whatever does not fit makes it no call, and the caller gives the text back as content.
+After that, arguments that break off make a call that is not complete, and the text after the break
+is content. Models are not careful with what stands around calls: marks may be missing at either
+end, and another separator stand between.
 
 Where an output is cut, a call whose name is complete is begun, with the arguments so far.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from mullama.text.source import Reader, Source
-from mullama.text.syntax import CallSyntax, JsonCall, Slot, first_mark, marks
-from mullama.text.toolcalls import arguments, values
+from mullama.text.syntax import CallSyntax, Slot, first_mark, marks
+from mullama.text.toolcalls import arguments
+from mullama.text.toolcalls.json_call import JsonCallReader
 from mullama.text.toolcalls.kinds import Schema
+from mullama.text.toolcalls.reading import Reading, Sink
 
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _SPACE = re.compile(r"\s+")
 _BRACES = re.compile(r"[\s}]+")
 _ID = re.compile(r"[\w.:\-]*\Z")
-
-# Keys under which models write a call's parts, whatever their template's are. What else a call has
-# beside its arguments (`"thought": …`) is left out; an object without marks must have nothing else.
-_NAME_KEYS = frozenset({"name", "tool_name", "function"})
-_ARGUMENTS_KEYS = frozenset({"arguments", "parameters"})
-_ID_KEYS = frozenset({"id", "tool_call_id"})
-_OTHER_KEYS = frozenset({"type", "index"})
-_DEEPEST_WRAPPER = 4  # {"function": {"name": …}} is seen, and one deep
-
-
-class Sink(Protocol):
-    """Who gets the calls."""
-
-    def call_begins(self, name: str, id: str) -> None: ...
-    def call_goes_on(self, text: str) -> None: ...
-    def call_ends(self, complete: bool, id: str = "") -> None: ...
 
 
 def entrances(syntax: CallSyntax, names: Iterable[str]) -> dict[str, str]:
@@ -64,18 +48,6 @@ def entrances(syntax: CallSyntax, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-@dataclass(slots=True)
-class Reading:
-    """What is known of the call that is being read."""
-
-    name: str = ""
-    id: str = ""
-    begun: bool = False
-    literal: str = ""  # the text so far, for an id that is made of name and number
-    waiting: list[str] = field(default_factory=list)  # arguments that came before the name
-    strange: bool = False  # whether it has something that calls do not have
-
-
 class CallReader:
     """Reads the calls that stand at the source's position."""
 
@@ -86,20 +58,25 @@ class CallReader:
         self._syntax = syntax
         self._tools = tools
         self._sink = sink
-        self._keys = syntax.json or JsonCall()
-        self._marked = not syntax.json or bool(syntax.opening.partition("{")[0].strip())
         place = syntax.call.index(Slot.ARGUMENTS)
         self._header = syntax.call[:place]
         self._trailer = syntax.call[place + 1 :]
         self._prefix = self._header[0] if not isinstance(self._header[0], Slot) else ""
-        self._wrapped = False  # whether each call has marks around it
+        self._objects: JsonCallReader | None = None
+        self._wrapped = False  # whether each call is an object with marks around it
         if syntax.json:
             self._prefix = self._prefix.partition("{")[0]
             last = "".join(part for part in self._trailer if isinstance(part, str))
             closing = last.rpartition("}")[2]
             self._trailer = (closing,)
             self._wrapped = bool(self._prefix.strip() and closing.strip())
-        self._dialect = values.RELAXED if self._marked else values.JSON
+            self._objects = JsonCallReader(
+                source,
+                syntax.json,
+                tools,
+                marked=bool(syntax.opening.partition("{")[0].strip()),
+                closing=first_mark(closing) if self._wrapped else "",
+            )
         # Enough of the section's end to know it by, as an answer may break off in it.
         piece = next(iter(marks(syntax.end)), "")
         others = (self._prefix.lstrip(), syntax.between.lstrip())
@@ -143,33 +120,32 @@ class CallReader:
 
     def _call(self, *, entered: bool) -> Reader[bool]:
         """Read one call; False if nothing was begun. `entered`: its first text is taken already."""
-        reading = Reading(literal=self._prefix)
+        reading = Reading(self._source, self._sink, self._prefix)
         if not entered and not (yield from self._source.literal(self._prefix)):
             return False
         listed = self._wrapped and (yield from self._bracket("["))
-        if self._syntax.json:
-            complete = yield from self._object_call(reading)
-        else:
-            complete = yield from self._call_in_parts(reading)
+        objects = self._objects
+        read = objects.read if objects else self._in_parts
+        complete = yield from read(reading)
         if not reading.begun:
             return False
         identified = Slot.ID in self._trailer  # so that it ends when its id is known
         if not identified:
-            self._sink.call_ends(complete, reading.id)
+            reading.end(complete)
         self._source.hold()
-        while complete and self._wrapped and (yield from self._next_object()):
-            reading = Reading()
-            complete = yield from self._object_call(reading)
+        while complete and self._wrapped and objects and (yield from self._next_object()):
+            reading = Reading(self._source, self._sink)
+            complete = yield from objects.read(reading)
             if not reading.begun:
                 return True
-            self._sink.call_ends(complete, reading.id)
+            reading.end(complete)
             self._source.hold()
         if listed and (yield from self._bracket("]")):
             self._source.hold()
         if complete and (yield from self._trail(reading)):
             self._source.hold()
         if identified:
-            self._sink.call_ends(complete, reading.id)
+            reading.end(complete)
         return True
 
     def _bracket(self, bracket: str) -> Reader[bool]:
@@ -220,26 +196,9 @@ class CallReader:
                 source.hold()  # what was taken is the call's
         return True
 
-    def _begin(self, reading: Reading) -> None:
-        """From here on it is a call."""
-        self._source.release()
-        self._sink.call_begins(reading.name, reading.id)
-        reading.begun = True
-        for text in reading.waiting:
-            self._sink.call_goes_on(text)
-
-    def _begin_cut(self, reading: Reading) -> bool:
-        """Begin a call whose name is known where the whole text ends; it is not complete."""
-        cut = self._source.ended and not self._source.n_here
-        # A name alone tells nothing.
-        told = self._syntax.opening.strip() or reading.literal.strip() != reading.name
-        if cut and told and reading.name and not reading.strange:
-            self._begin(reading)
-        return False
-
     # ------------------------------------------------------------------ literal text and slots
 
-    def _call_in_parts(self, reading: Reading) -> Reader[bool]:
+    def _in_parts(self, reading: Reading) -> Reader[bool]:
         """Read the slots and the arguments; whether the call is complete."""
         header = self._header[1:] if self._prefix else self._header
         for part, following in zip(header, [*header[1:], Slot.ARGUMENTS], strict=True):
@@ -248,10 +207,13 @@ class CallReader:
                 return False
         syntax = self._syntax.arguments
         if not (yield from arguments.begin(self._source, syntax, self._stop)):
-            return self._begin_cut(reading)
-        self._begin(reading)
-        schema, emit = self._tools[reading.name], self._sink.call_goes_on
-        return (yield from arguments.read(self._source, syntax, schema, emit, self._stop))
+            # A name alone tells nothing.
+            if self._syntax.opening.strip() or reading.literal.strip() != reading.name:
+                reading.begin_cut()
+            return False
+        reading.begin()
+        schema = self._tools[reading.name]
+        return (yield from arguments.read(self._source, syntax, schema, reading.argue, self._stop))
 
     def _part(self, reading: Reading, part: str | Slot) -> Reader[bool]:
         match part:
@@ -272,98 +234,6 @@ class CallReader:
                 return (yield from self._source.literal(part))
         return True
 
-    # ------------------------------------------------------------------ one JSON object
-
-    def _object_call(self, reading: Reading) -> Reader[bool]:
-        """Read a call that is a JSON object; whether it is complete."""
-        complete = yield from self._object(reading, 0)
-        if reading.begun:
-            return complete
-        if not complete:
-            return self._begin_cut(reading)
-        if not reading.name or (reading.strange and not reading.waiting):
-            return False
-        self._begin(reading)
-        if not reading.waiting:
-            self._sink.call_goes_on("{}")
-        return True
-
-    def _object(self, reading: Reading, depth: int) -> Reader[bool]:
-        """Read an object that has the call's parts, in any order; whether it is complete."""
-        source = self._source
-        yield from source.space()
-        more = yield from source.mark("{")
-        while more:
-            yield from source.space()
-            if not (key := (yield from self._string())):
-                break
-            yield from source.space()
-            if not (yield from source.mark(":")):
-                return False
-            yield from source.space()
-            if not (yield from self._member(reading, key, depth)):
-                return False
-            yield from source.space()
-            more = yield from source.mark(",")
-        return (yield from source.mark("}")) or (yield from self._over())
-
-    def _over(self) -> Reader[bool]:
-        """Whether the mark that closes a call stands here: then it is over, as models forget a
-        brace, and write one too many."""
-        if not self._wrapped:
-            return False
-        return (yield from self._source.stands(first_mark(self._trailer[0])))
-
-    def _member(self, reading: Reading, key: str, depth: int) -> Reader[bool]:
-        """Read the value of one key; False if it is none, or the call is none of the tools'."""
-        first = yield from self._source.at(0)
-        if not first:
-            return False
-        if reading.begun:
-            return (yield from self._rest(reading, key))
-        if key in _NAME_KEYS | {self._keys.name} and first in self._dialect.quotes:
-            reading.name = yield from self._string()
-            return reading.name in self._tools
-        if key in _ARGUMENTS_KEYS | {self._keys.arguments}:
-            if first in ("{", *self._dialect.quotes):
-                return (yield from self._arguments(reading, first != "{"))
-            if (yield from self._source.mark("null")):
-                return True
-        if key == "function" and first == "{" and depth < _DEEPEST_WRAPPER:
-            return (yield from self._object(reading, depth + 1))
-        return (yield from self._rest(reading, key))
-
-    def _rest(self, reading: Reading, key: str) -> Reader[bool]:
-        """Read a value that is neither name nor arguments; it may be the id."""
-        is_id = key in _ID_KEYS | {self._keys.id}
-        if not is_id and key not in _OTHER_KEYS:
-            reading.strange = True
-            if not self._marked:
-                return False
-        text: list[str] = []
-        found = yield from values.value(self._source, self._dialect, text.append)
-        if found and is_id:
-            reading.id = "".join(text).strip('"')
-        return found
-
-    def _arguments(self, reading: Reading, quoted: bool) -> Reader[bool]:
-        """Read the arguments, which some models write as a string with JSON in it."""
-        emit = reading.waiting.append
-        if reading.name and not quoted:
-            self._begin(reading)
-            emit = self._sink.call_goes_on
-        if not quoted:
-            return (yield from values.value(self._source, self._dialect, emit))
-        written = _object_in((yield from self._string()))
-        emit(written)
-        return bool(written)
-
-    def _string(self) -> Reader[str]:
-        """The text of a JSON string; "" where there is none."""
-        text: list[str] = []
-        found = yield from values.string(self._source, self._dialect, text.append)
-        return str(json.loads("".join(text))) if found else ""
-
 
 def _is_mark(piece: str) -> bool:
     """Whether a piece of literal text is a whole mark, which no words are."""
@@ -374,9 +244,3 @@ def _id(text: str) -> str:
     """The id at the end of a call's text: all that is neither white space nor a mark."""
     found = _ID.search(text)
     return found.group() if found else ""
-
-
-def _object_in(text: str) -> str:
-    """The JSON object that a string holds; "" where it holds none; an empty one is `{}`."""
-    text = text.strip() or "{}"
-    return values.whole(text, values.RELAXED) if text.startswith("{") else ""
