@@ -29,6 +29,11 @@ BARE = Format(
         ('{"name": "', Slot.NAME, '", "arguments": ', Slot.ARGUMENTS, "}"), json=JsonCall()
     ),
 )
+NAMED = Format(
+    name="named",
+    reasoning=Reasoning(),
+    calls=CallSyntax((Slot.NAME, "\n", Slot.ARGUMENTS)),
+)
 CALL = '{"name": "look", "arguments": {"city": "Bern"}}'
 BERN = ("look", {"city": "Bern"})
 
@@ -115,6 +120,21 @@ def test_what_stands_between_calls_is_no_content(call: str, between: str) -> Non
     answer = read(f"{call}{between}{call}", BARE)
     assert [(one.name, json.loads(one.arguments)) for one in answer.calls] == [BERN, BERN]
     assert not answer.content
+
+
+@pytest.mark.parametrize("before", ["", "\n", "So:\n", "<think>Hm.</think>"])
+def test_a_name_in_front_of_arguments_is_a_call_where_it_begins_a_line(before: str) -> None:
+    answer = read(f'{before}look\n{{"city": "Bern"}}', NAMED)
+    assert [(call.name, json.loads(call.arguments)) for call in answer.calls] == [BERN]
+    assert answer.content.strip() == before.partition("<")[0].strip()
+
+
+@pytest.mark.parametrize(
+    "raw", ["You may look {there}.", 'An outlook {"city": "Bern"}', '- look\n{"city": "Bern"}']
+)
+def test_a_name_among_words_is_a_word(raw: str) -> None:
+    """Words that end like a tool's name, or are one, were calls, and what followed was lost."""
+    assert read(raw, NAMED) == Answer(content=raw)
 
 
 def test_a_comma_behind_calls_is_content_where_words_follow() -> None:

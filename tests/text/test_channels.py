@@ -327,6 +327,15 @@ def test_harmony_has_the_recipient_in_either_half_of_the_header(call: str) -> No
         assert not answer.content
 
 
+@pytest.mark.parametrize("body", ["", " ", "{}", "{}}", "{} }\n"])
+@pytest.mark.parametrize("end", ["<|call|>", "<|end|>"])
+def test_a_harmony_call_has_no_more_to_say_than_its_arguments(body: str, end: str) -> None:
+    """A call with nothing in it was dropped, and a brace too many was content."""
+    answer = read(HARMONY_CALL.removesuffix('{"a": 1}') + body + end, harmony.FORMAT)
+    assert [(call.arguments, call.complete) for call in answer.calls] == [("{}", True)]
+    assert not answer.content
+
+
 @pytest.mark.parametrize(
     ("text", "content"),
     [

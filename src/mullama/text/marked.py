@@ -234,7 +234,10 @@ class Marked:
         """Read calls; False if there are none. What was taken and is none is held."""
         marks = [mark for mark in self._by_length if mark.startswith(trigger)]
         mark = yield from self._standing(marks)
-        for number, (calls, text) in enumerate(self._entrances.get(mark, ())):
+        begins_line = not self._out.speaking or self._source.before == "\n"
+        entrances = self._entrances.get(mark, ())
+        readers = [one for one in entrances if begins_line or not one[0].in_own_line]
+        for number, (calls, text) in enumerate(readers):
             if number:
                 self._source.give_back()
             self._source.hold()

@@ -46,7 +46,8 @@ class Triggers:
 class Source:
     """The text that has not been taken yet.
 
-    `offset` is how much was taken, `n_aside` how much of that is not understood yet.
+    `offset` is how much was taken, `n_aside` how much of that is not understood yet, `before` the
+    last character of it.
     """
 
     def __init__(self) -> None:
@@ -54,8 +55,10 @@ class Source:
         self.position = 0
         self.offset = 0
         self.n_aside = 0
+        self.before = ""
         self.ended = False
         self._held: list[str] | None = None
+        self._held_before = ""
         self._doubtful: list[str] | None = None
 
     def feed(self, text: str) -> None:
@@ -74,6 +77,7 @@ class Source:
         taken = self.text[self.position : self.position + count]
         self.position += count
         self.offset += count
+        self.before = taken[-1:] or self.before
         if self._held is not None:
             self._held.append(taken)
         if self._doubtful is not None:
@@ -84,6 +88,7 @@ class Source:
     def hold(self) -> None:
         """Remember from here on what is taken."""
         self._held = []
+        self._held_before = self.before
 
     def release(self) -> str:
         """What was taken since `hold`, which is over."""
@@ -96,6 +101,7 @@ class Source:
         self.text = text + self.text[self.position :]
         self.position = 0
         self.offset -= len(text)
+        self.before = self._held_before
         if self._doubtful is not None and text:
             self._doubtful = ["".join(self._doubtful)[: -len(text)]]
             self.n_aside -= len(text)

@@ -49,6 +49,7 @@ _ENDS = ("<|end|>", "<|call|>", "<|return|>")
 _BODY_ENDS = Triggers((*_ENDS, _START, _CHANNEL))
 _TEXT_ENDS = Triggers((_START, _CHANNEL))
 _WORDS = re.compile(r"[\w.=/\-]+")
+_BRACES = re.compile(r"[\s}]+")
 _RECIPIENT = re.compile(r"\bto=([\w.\-]+)")
 _ON_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
 
@@ -110,7 +111,9 @@ class Harmony:
             yield from self._thought(header)
             return
         yield from self._source.space()
-        if name in self._tools and (yield from self._source.at(0)) in ("{", ""):
+        if name in self._tools and (
+            (yield from self._source.at(0)) in ("{", "") or (yield from self._over())
+        ):
             yield from self._call(name)
         else:
             self._out.content_begins()
@@ -118,11 +121,29 @@ class Harmony:
             yield from self._end()
 
     def _call(self, name: str) -> Reader[None]:
-        self._out.call_begins(name, "")
-        complete = yield from values.value(self._source, values.RELAXED, self._out.call_goes_on)
-        self._out.call_ends(complete)
-        yield from self._source.up_to(_BODY_ENDS, self._out.say)
+        out, source = self._out, self._source
+        out.call_begins(name, "")
+        if (yield from self._over()):
+            out.call_goes_on("{}")
+            complete = True
+        else:
+            complete = yield from values.value(source, values.RELAXED, out.call_goes_on)
+        out.call_ends(complete)
+        source.hold()
+        if complete:
+            yield from source.run(_BRACES)
+        if (yield from self._over()):  # braces too many are no words
+            source.release()
+        out.say(source.release())
+        yield from source.up_to(_BODY_ENDS, out.say)
         yield from self._end()
+
+    def _over(self) -> Reader[bool]:
+        """Whether a mark that ends a message stands here."""
+        for mark in _ENDS:
+            if (yield from self._source.stands(mark)):
+                return True
+        return False
 
     def _thought(self, header: str) -> Reader[None]:
         out, source = self._out, self._source

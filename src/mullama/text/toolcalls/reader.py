@@ -49,7 +49,7 @@ def entrances(syntax: CallSyntax, names: Iterable[str]) -> dict[str, str]:
 
 
 class CallReader:
-    """Reads the calls that stand at the source's position."""
+    """Reads the calls that stand at the source's position; `in_own_line`: they must begin one."""
 
     def __init__(
         self, source: Source, syntax: CallSyntax, tools: Mapping[str, Schema], sink: Sink
@@ -58,6 +58,7 @@ class CallReader:
         self._syntax = syntax
         self._tools = tools
         self._sink = sink
+        self.in_own_line = not syntax.opening.strip()  # as a name alone may be any word
         place = syntax.call.index(Slot.ARGUMENTS)
         self._header = syntax.call[:place]
         self._trailer = syntax.call[place + 1 :]
