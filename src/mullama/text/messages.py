@@ -18,6 +18,8 @@ from mullama.errors import InvalidRequest
 
 Message = dict[str, Any]
 
+SYSTEM = ("system", "developer")  # the roles that give instructions
+
 # Other names under which clients send back what a model thought.
 _REASONING = ("reasoning", "thinking")
 
@@ -64,6 +66,18 @@ def flattened(content: str | list[Any]) -> str:
                 param="messages",
             )
     return "\n".join(part["text"] for part in content)
+
+
+def joined(first: str | list[Any], second: str | list[Any], separator: str) -> str | list[Any]:
+    if not first or not second:
+        return first or second
+    if isinstance(first, str) and isinstance(second, str):
+        return first + separator + second
+    return [*as_parts(first), *as_parts(second)]
+
+
+def as_parts(content: str | list[Any]) -> list[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _message(message: Any, where: str) -> Message:
