@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from dataclasses import fields
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,9 @@ from mullama import (
     Model,
     SamplerParams,
 )
+from mullama.config import ModelOptions
 from mullama.library.answers import Answers
+from mullama.library.options import BY_KEYWORD
 from mullama.llama.runner import LlamaRunner
 from mullama.types import Plan, StepOutput
 
@@ -275,7 +279,7 @@ def test_text_that_is_not_unicode_is_refused(context: Context) -> None:
         ({"n_ctx": 4096.0}, "n_ctx"),
         ({"n_ctx": "4096"}, "n_ctx"),
         ({"parallel": 2.5}, "parallel"),
-        ({"mmap": "no"}, "mmap"),
+        ({"kv_offload": "no"}, "kv_offload"),
         ({"flash_attn": True}, "flash_attn"),
         ({"n_batch": 0}, "n_batch"),
         ({"n_threads": -1}, "n_threads"),
@@ -289,6 +293,33 @@ def test_a_context_s_wrong_option_is_refused_by_name(
     with pytest.raises(InvalidRequest) as caught:
         Context(model, **options)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("gpu_layers", 35, "Model.load(…, n_gpu_layers=…)"),
+        ("n_gpu_layers", 35, "Model.load(…, n_gpu_layers=…)"),
+        ("mmap", False, "Model.load(…, use_mmap=…)"),
+        ("chat_template", "x", "Model.load(…, chat_template=…)"),
+        ("context_size", 512, "is called n_ctx here"),
+        ("response_schema", "{}", "There is no option 'response_schema'"),
+    ],
+)
+def test_what_a_context_can_not_change_any_more_is_refused(
+    model: Model, name: str, value: Any, words: str
+) -> None:
+    """Every option of ModelOptions was taken, and those of a model's loading changed nothing."""
+    with pytest.raises(InvalidRequest) as caught:
+        Context(model, **{name: value})
+    assert words in caught.value.message
+    assert caught.value.param == name
+
+
+def test_every_option_of_a_context_s_is_one_by_keyword_or_an_argument() -> None:
+    loading = {*signature(Model.load).parameters, "gpu_layers", "mmap", "mlock", "response_schema"}
+    arguments = {"context_size", "batch_size", "threads"}
+    assert {*BY_KEYWORD} == {item.name for item in fields(ModelOptions)} - loading - arguments
 
 
 def test_a_context_says_how_large_it_is(context: Context, model: Model) -> None:

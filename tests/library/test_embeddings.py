@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from mullama import (
     cosine_similarity,
 )
 from mullama.llama.embedder import LlamaEmbedder
+from mullama.llama.model import LlamaModel
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,35 @@ def test_a_negative_context_is_refused(minilm: Model) -> None:
     with pytest.raises(InvalidRequest) as caught:
         EmbeddingGenerator(minilm, n_ctx=-1)
     assert caught.value.param == "n_ctx"
+
+
+def test_how_a_generator_computes_is_said_as_of_a_context(
+    minilm: Model, generator: EmbeddingGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took no word on threads and offloading: a server's embeddings obeyed, the library's not."""
+    told: dict[str, object] = {}
+    init = LlamaEmbedder.__init__
+
+    def noting(self: LlamaEmbedder, model: LlamaModel, **options: Any) -> None:
+        told.update(options)
+        init(self, model, **options)
+
+    monkeypatch.setattr(LlamaEmbedder, "__init__", noting)
+    said = {"n_threads": 1, "flash_attn": "off", "kv_offload": False, "op_offload": False}
+    with EmbeddingGenerator(minilm, 64, **said) as told_so:  # type: ignore[arg-type]
+        assert cosine_similarity(told_so.embed("hello"), generator.embed("hello")) > 0.999
+    assert told == {"n_ctx": 64, **said}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("n_threads", -1), ("flash_attn", "maybe"), ("kv_offload", "no")]
+)
+def test_a_generator_s_wrong_option_is_refused_by_name(
+    minilm: Model, name: str, value: Any
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        EmbeddingGenerator(minilm, **{name: value})
+    assert caught.value.param == name
 
 
 def test_what_is_not_a_number_is_an_error(

@@ -106,6 +106,8 @@ def test_wrong_arguments_are_refused(ranking: Model, reranker: Reranker) -> None
         reranker.scores("q", "abc")
     with pytest.raises(InvalidRequest, match="least is 0"):
         Reranker(ranking, n_ctx=-1)
+    with pytest.raises(InvalidRequest, match="n_threads is -1; the least is 0"):
+        Reranker(ranking, n_threads=-1)
     with pytest.raises(InvalidRequest, match="whole number"):
         Reranker(ranking, n_ctx="8")  # type: ignore[arg-type]
     with pytest.raises(InvalidRequest, match="whole number"):

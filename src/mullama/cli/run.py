@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +156,7 @@ def _load(
 ) -> tuple[Model, Context]:
     from mullama import Context, Model
     from mullama.config import shares
+    from mullama.library.options import BY_KEYWORD
 
     stack.callback(progress.clear)  # where loading fails
     progress.update(f"loading {path.name}")
@@ -175,10 +176,8 @@ def _load(
         progress=lambda done: progress.update(f"loading {path.name} {done:.0%}"),
     )
     stack.enter_context(model)
-    rest = asdict(options)
-    context = Context(
-        model, rest.pop("context_size"), rest.pop("batch_size"), rest.pop("threads"), **rest
-    )
+    rest = {name: getattr(options, name) for name in BY_KEYWORD}
+    context = Context(model, options.context_size, options.batch_size, options.threads, **rest)
     stack.enter_context(context)
     progress.clear()
     return model, context

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import aclosing, closing
-from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from mullama.errors import InvalidRequest
 from mullama.library.answers import Answers
 from mullama.library.lifetime import Closable, close_when_dropped
 from mullama.library.model import Model
+from mullama.library.options import check_keywords, made
 from mullama.types import (
     WHOLE_INTERVAL,
     CompletionRequest,
@@ -28,9 +28,6 @@ from mullama.types.sampling import whole_number
 
 Prompt = str | Iterable[Token]
 Stop = str | Iterable[str]
-
-# What the library calls options of the model's.
-_ARGUMENTS = {"context_size": "n_ctx", "batch_size": "n_batch", "threads": "n_threads"}
 
 # Callers are threads of this program, which wait; none is turned away.
 _QUEUE_SIZE = 1 << 20
@@ -62,7 +59,7 @@ class Context(Closable):
         `n_ctx` 0 takes the model's own limit, up to 32768 and a quarter of the machine's memory.
         `n_batch` is the most tokens that are computed in one call, `n_threads` 0 means one a core.
         With `embeddings`, `decode` computes vectors. `options` are others of `ModelOptions`, such
-        as parallel, flash_attn or cache_type_k.
+        as parallel, flash_attn or cache_type_k; those of `Model.load` are refused.
 
         Raises ModelError where the model can't generate or there is no memory for it.
         """
@@ -184,25 +181,16 @@ class Context(Closable):
 
 
 def _options(n_ctx: int, n_batch: int, n_threads: int, options: dict[str, Any]) -> ModelOptions:
-    known = {field.name for field in fields(ModelOptions)}
-    for name in options:
-        if name not in known:
-            raise InvalidRequest(
-                f"There is no option {name!r}. There are {', '.join(sorted(known))}.", param=name
-            )
-    given = {
-        "context_size": whole_number(n_ctx, "n_ctx"),
-        "batch_size": whole_number(n_batch, "n_batch"),
-        "threads": whole_number(n_threads, "n_threads"),
-        "queue_size": _QUEUE_SIZE,
-        **options,
-    }
-    try:
-        return ModelOptions(**given)
-    except InvalidRequest as error:
-        ours = error.param or ""
-        name = _ARGUMENTS.get(ours, ours)
-        raise InvalidRequest(error.message.replace(ours, name, 1), param=name) from None
+    check_keywords(options)
+    return made(
+        {
+            "context_size": whole_number(n_ctx, "n_ctx"),
+            "batch_size": whole_number(n_batch, "n_batch"),
+            "threads": whole_number(n_threads, "n_threads"),
+            "queue_size": _QUEUE_SIZE,
+            **options,
+        }
+    )
 
 
 def _request(

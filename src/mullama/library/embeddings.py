@@ -10,10 +10,12 @@ from threading import Lock, Thread
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mullama.config import ModelOptions
 from mullama.engine.embedding import EmbedEngine
 from mullama.errors import InvalidRequest, ModelError, MullamaError
 from mullama.library.lifetime import Closable, Life, close_when_dropped
 from mullama.library.model import Model
+from mullama.library.options import made
 from mullama.llama.embedder import LlamaEmbedder
 from mullama.llama.model import LlamaModel
 from mullama.types import ModelKind, Token
@@ -32,16 +34,26 @@ class EmbeddingGenerator(Closable):
     components.
     """
 
-    def __init__(self, model: Model, n_ctx: int = 512, normalize: bool = True) -> None:
+    def __init__(
+        self,
+        model: Model,
+        n_ctx: int = 512,
+        normalize: bool = True,
+        *,
+        n_threads: int = 0,
+        flash_attn: str = "auto",
+        kv_offload: bool = True,
+        op_offload: bool = True,
+    ) -> None:
         """`n_ctx` is the most tokens of one text, 0 for the model's own limit.
 
-        With `normalize`, vectors have unit length. Raises ModelError for a model that can't embed.
+        With `normalize`, vectors have unit length. `n_threads` 0 means one a core; the names after
+        it are those of `ModelOptions`. Raises ModelError for a model that can't embed.
         """
-        if (n_ctx := whole_number(n_ctx, "n_ctx")) < 0:
-            raise InvalidRequest(f"n_ctx is {n_ctx}; the least is 0.", param="n_ctx")
+        options = embed_options(n_ctx, n_threads, flash_attn, kv_offload, op_offload)
         self.model = model
         self._normalize = normalize
-        self._engine = model.weights.open(lambda llama: _open(llama, n_ctx))
+        self._engine = model.weights.open(lambda llama: _open(llama, options))
         self._finalizer = close_when_dropped(self, partial(model.weights.release, self._engine))
 
     def close(self) -> None:
@@ -88,11 +100,33 @@ class EmbeddingGenerator(Closable):
         return tokens
 
 
+def embed_options(
+    n_ctx: int, n_threads: int, flash_attn: str, kv_offload: bool, op_offload: bool
+) -> ModelOptions:
+    """What a context that embeds is told. Raises InvalidRequest."""
+    return made(
+        {
+            "context_size": whole_number(n_ctx, "n_ctx"),
+            "threads": whole_number(n_threads, "n_threads"),
+            "flash_attn": flash_attn,
+            "kv_offload": kv_offload,
+            "op_offload": op_offload,
+        }
+    )
+
+
 class EmbedThread:
     """An embedding engine, its context, and the thread that computes; its user calls it `what`."""
 
-    def __init__(self, llama: LlamaModel, n_ctx: int, what: str) -> None:
-        self._embedder = LlamaEmbedder(llama, n_ctx=n_ctx)
+    def __init__(self, llama: LlamaModel, options: ModelOptions, what: str) -> None:
+        self._embedder = LlamaEmbedder(
+            llama,
+            n_ctx=options.context_size,
+            n_threads=options.threads,
+            flash_attn=options.flash_attn,
+            kv_offload=options.kv_offload,
+            op_offload=options.op_offload,
+        )
         self._engine = EmbedEngine(self._embedder, queue_size=_QUEUE_SIZE)
         self.life = Life(what)
         self._closing = Lock()
@@ -131,14 +165,14 @@ class EmbedThread:
             log.exception("An embedding engine has stopped because of an internal error.")
 
 
-def _open(llama: LlamaModel, n_ctx: int) -> EmbedThread:
+def _open(llama: LlamaModel, options: ModelOptions) -> EmbedThread:
     if llama.info.kind is ModelKind.RERANK:
         raise ModelError(
             f"{llama.name!r} has no embeddings: it is a reranking model, which scores pairs of "
             "texts. Give it to Reranker, or choose an embedding model.",
             code="model_unsupported",
         )
-    return EmbedThread(llama, n_ctx, "EmbeddingGenerator")
+    return EmbedThread(llama, options, "EmbeddingGenerator")
 
 
 def cosine_similarity(a: ArrayLike, b: ArrayLike) -> float:

@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from mullama.config import ModelOptions
 from mullama.errors import InvalidRequest, ModelError
-from mullama.library.embeddings import EmbedThread
+from mullama.library.embeddings import EmbedThread, embed_options
 from mullama.library.lifetime import Closable, close_when_dropped
 from mullama.library.model import Model
 from mullama.llama.model import LlamaModel
@@ -21,15 +22,24 @@ from mullama.types.sampling import whole_number
 class Reranker(Closable):
     """Scores documents against a query. Thread-safe: pairs of several threads share batches."""
 
-    def __init__(self, model: Model, n_ctx: int = 0) -> None:
+    def __init__(
+        self,
+        model: Model,
+        n_ctx: int = 0,
+        *,
+        n_threads: int = 0,
+        flash_attn: str = "auto",
+        kv_offload: bool = True,
+        op_offload: bool = True,
+    ) -> None:
         """`n_ctx` is the most tokens of a query and a document together, 0 for the model's limit.
 
-        Raises ModelError for a model that is not made for reranking.
+        `n_threads` 0 means one a core; the names after it are those of `ModelOptions`. Raises
+        ModelError for a model that is not made for reranking.
         """
-        if (n_ctx := whole_number(n_ctx, "n_ctx")) < 0:
-            raise InvalidRequest(f"n_ctx is {n_ctx}; the least is 0.", param="n_ctx")
+        options = embed_options(n_ctx, n_threads, flash_attn, kv_offload, op_offload)
         self.model = model
-        self._engine = model.weights.open(lambda llama: _open(llama, n_ctx))
+        self._engine = model.weights.open(lambda llama: _open(llama, options))
         self._vocab = LlamaVocab(model.weights.llama)
         self._finalizer = close_when_dropped(self, partial(model.weights.release, self._engine))
 
@@ -78,11 +88,11 @@ class Reranker(Closable):
         return pair.tokens
 
 
-def _open(llama: LlamaModel, n_ctx: int) -> EmbedThread:
+def _open(llama: LlamaModel, options: ModelOptions) -> EmbedThread:
     if llama.info.kind is not ModelKind.RERANK:
         raise ModelError(
             f"{llama.name!r} has no rank head, so it can't score documents. Choose a reranking "
             "model.",
             code="model_unsupported",
         )
-    return EmbedThread(llama, n_ctx, "Reranker")
+    return EmbedThread(llama, options, "Reranker")
