@@ -266,15 +266,26 @@ async def test_an_unknown_model_is_not_found_and_the_others_are_named(path: str)
 
 
 @pytest.mark.parametrize(
-    ("path", "model"), [(CHAT, "embed"), (TEXT, "embed"), (TEXT, "rank"), (EMBED, "rank")]
+    ("path", "model", "instead"),
+    [
+        (CHAT, "embed", "/v1/embeddings"),
+        (TEXT, "embed", "/v1/embeddings"),
+        (TEXT, "rank", "/v1/rerank"),
+        (EMBED, "rank", "/v1/rerank"),
+    ],
 )
-async def test_a_model_is_asked_only_for_what_it_is_for(path: str, model: str) -> None:
+async def test_a_model_is_asked_only_for_what_it_is_for(
+    path: str, model: str, instead: str
+) -> None:
+    """One that ranks was said to be for embeddings, which it was then refused for."""
     body = {"messages": HI, "prompt": "x", "input": "x", "model": model}
     async with client(FakeBackend()) as http:
         response = await http.post(path, json=body)
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "model"
-    assert model in response.json()["error"]["message"]
+    message = response.json()["error"]["message"]
+    assert model in message
+    assert instead in message
 
 
 @pytest.mark.parametrize(("path", "key"), [(CHAT, "messages"), (TEXT, "prompt")])

@@ -127,7 +127,8 @@ def _open(
     info = with_template(read_info(path), options.chat_template)
     info = with_response_schema(info, options.response_schema)
     if info.kind is not ModelKind.GENERATE:
-        raise click.UsageError(f"{path.name} writes no text; serve it, for /v1/embeddings.")
+        endpoint = "/v1/rerank" if info.kind is ModelKind.RERANK else "/v1/embeddings"
+        raise click.UsageError(f"{path.name} writes no text; serve it, for {endpoint}.")
     chats = not raw and bool(info.chat_template)
     if wish.system and not chats:
         raise click.UsageError("--system needs a model with a chat template, and no --raw.")

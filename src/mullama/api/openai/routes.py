@@ -145,7 +145,9 @@ class OpenAI:
         model = self._backend.model(body.model)
         if model.info.kind is ModelKind.RERANK:
             raise InvalidRequest(
-                f"The model {model.name!r} ranks documents and has no vectors.", param="model"
+                f"The model {model.name!r} scores documents and has no vectors. Send a query and "
+                "documents to /v1/rerank, or choose another model.",
+                param="model",
             )
         asked = await apart(request, embed_request, body)
 
@@ -173,8 +175,10 @@ class OpenAI:
         refuse_unsupported(body)
         model = self._backend.model(body.model)
         if model.info.kind is not ModelKind.GENERATE:
+            instead = "/v1/rerank" if model.info.kind is ModelKind.RERANK else "/v1/embeddings"
             raise InvalidRequest(
-                f"The model {model.name!r} writes no text; it is for /v1/embeddings.",
+                f"The model {model.name!r} writes no text; it is for {instead}. Choose another "
+                "model; /v1/models says what each can do.",
                 param="model",
             )
         return model
