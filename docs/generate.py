@@ -32,7 +32,8 @@ TABLE = re.compile(
 )
 WIDTH = 100
 FILE = """`mullama serve --config mullama.toml` (`-C`, `MULLAMA_CONFIG`) reads models and options
-from a file, so that each model has its own:
+from a file, so that each model has its own. `mullama run` and `mullama api` take the first of them,
+or the one whose name they are given: `mullama run --config mullama.toml chat "Hello!"`.
 
 ```toml
 [server]
@@ -86,8 +87,8 @@ def cli_page() -> str:
     parts = [
         "# Command line",
         NOTE,
-        "Every option can also be set by an environment variable; a flag wins over it. "
-        "[Configuration](config.md) lists them all in one table.",
+        "Options of servers and models can also be set by environment variables and in a file; a "
+        "flag wins over both. [Configuration](config.md) lists them all in one table.",
         "## Exit codes",
         table(["code", "meaning"], [[str(code), text] for code, text in MEANINGS.items()]),
     ]

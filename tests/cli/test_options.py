@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import fields, replace
+from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from mullama.cli.models import configured_models, default_name, model_and_prompt, named_models
+from mullama.cli.models import (
+    chosen_model,
+    configured_models,
+    default_name,
+    model_and_prompt,
+    named_models,
+)
 from mullama.cli.options import config_options, over
+from mullama.cli.serve import api
 from mullama.config import ModelOptions, ServedModel, ServerOptions, variable
-from mullama.config.file import read
+from mullama.config.file import Configuration, read
+
+Seen = TypeVar("Seen")
 
 
 @click.command()
@@ -166,21 +178,36 @@ path = "/embed.gguf"
 """
 
 
-def configured(folder: Path, *args: str, **env: str) -> tuple[int, dict[str, ServedModel]]:
-    """The port and the models of a command line beside FILE in a folder."""
-    seen: list[tuple[int, dict[str, ServedModel]]] = []
+def beside_file(
+    folder: Path, use: Callable[[Configuration, tuple[str, ...]], Seen], *args: str, **env: str
+) -> Seen:
+    """What `use` makes of FILE, in a folder, and of a command line's arguments."""
+    seen: list[Seen] = []
     (folder / "x.toml").write_text(FILE)
 
     @click.command()
     @click.argument("models", nargs=-1)
     @config_options(ServerOptions, ModelOptions)
     def see(server: ServerOptions, model: ModelOptions, models: tuple[str, ...]) -> None:
-        file = read(folder / "x.toml")
-        seen.append((over(file.server).port, configured_models(named_models(models), file)))
+        seen.append(use(read(folder / "x.toml"), models))
 
     result = CliRunner().invoke(see, args, env=env)
     assert result.exit_code == 0, result.output
     return seen[0]
+
+
+def configured(folder: Path, *args: str, **env: str) -> tuple[int, dict[str, ServedModel]]:
+    """The port and the models of a command line beside FILE in a folder."""
+
+    def use(file: Configuration, models: tuple[str, ...]) -> tuple[int, dict[str, ServedModel]]:
+        return over(file.server).port, configured_models(named_models(models), file)
+
+    return beside_file(folder, use, *args, **env)
+
+
+def chosen(folder: Path, *args: str) -> dict[str, ServedModel]:
+    """The model of a command that takes one, beside FILE in a folder."""
+    return beside_file(folder, lambda file, given: chosen_model(next(iter(given), None), file), *args)
 
 
 def test_a_file_s_options_hold_where_no_flag_and_no_variable_says_another(tmp_path: Path) -> None:
@@ -199,6 +226,43 @@ def test_models_of_the_command_line_come_before_a_file_s(tmp_path: Path) -> None
     shared = ModelOptions(parallel=2, threads=3)
     assert models["a"] == ServedModel(Path("a.gguf"), shared)
     assert models["embed"] == ServedModel(Path("b.gguf"), shared)
+
+
+def test_a_command_for_one_model_takes_a_file_s_first_or_one_by_name(tmp_path: Path) -> None:
+    chat = ServedModel(tmp_path / "chat.gguf", ModelOptions(parallel=4, threads=3))
+    embed = ServedModel(Path("/embed.gguf"), ModelOptions(parallel=2, threads=3))
+    assert chosen(tmp_path) == {"chat": chat}
+    assert chosen(tmp_path, "embed") == {"embed": embed}
+    flagged = replace(embed.options, threads=5)
+    assert chosen(tmp_path, "embed", "--threads", "5") == {"embed": replace(embed, options=flagged)}
+
+
+def test_a_command_for_one_model_takes_a_path_with_what_a_file_says_of_it(tmp_path: Path) -> None:
+    shared = ModelOptions(parallel=2, threads=3)
+    assert chosen(tmp_path, "a.gguf") == {"a": ServedModel(Path("a.gguf"), shared)}
+    of_chat = replace(shared, parallel=4)
+    assert chosen(tmp_path, "b/chat.gguf") == {"chat": ServedModel(Path("b/chat.gguf"), of_chat)}
+
+
+def test_one_argument_of_run_may_be_a_file_s_name_for_a_model() -> None:
+    assert model_and_prompt("chat", None, ("chat", "embed")) == ("chat", None)
+    with pytest.raises(click.UsageError, match="mullama run chat Hello"):
+        model_and_prompt("Hello", None, ("chat", "embed"))
+
+
+def test_api_serves_one_model_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took no --config, and MULLAMA_CONFIG was not looked at."""
+    seen: list[tuple[list[str], int]] = []
+    module = import_module("mullama.cli.serve")
+    monkeypatch.setattr(
+        module, "_serve", lambda models, options, *_: seen.append((list(models), options.port))
+    )
+    (tmp_path / "x.toml").write_text(FILE)
+    config = str(tmp_path / "x.toml")
+    for args, env in ((["-C", config], {}), (["embed"], {"MULLAMA_CONFIG": config})):
+        result = CliRunner().invoke(api, args, env=env)
+        assert result.exit_code == 0, result.output
+    assert seen == [(["chat"], 1), (["embed"], 1)]
 
 
 def test_a_flag_that_can_t_stand_beside_the_file_is_named() -> None:

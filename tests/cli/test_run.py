@@ -125,6 +125,21 @@ def test_the_built_in_model_goes_by_its_name() -> None:
     assert (done.stdout, done.stderr) == ("The capital of France is Paris.\n", "")
 
 
+def test_a_configuration_file_names_the_model_and_its_options(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    """It took no --config: who had a file for a server repeated it in flags."""
+    config = tmp_path / "mullama.toml"
+    config.write_text(f'[models.small]\npath = "{tiny_model}"\ncontext_size = 256')
+    args = ("--config", str(config), "--temperature", "0")
+    done = run("small", FRANCE, *args)
+    assert (done.stdout, done.stderr) == ("The capital of France is Paris.\n", "")
+    long = run("word " * 300, *args)
+    assert long.returncode == 1
+    assert "256" in long.stderr
+    assert "demo" not in long.stderr
+
+
 def test_without_a_prompt_and_a_terminal_there_is_nothing_to_do(tiny_model: Path) -> None:
     done = run(str(tiny_model))
     assert done.returncode == 2

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,23 @@ def configured_models(named: Mapping[str, Path], file: Configuration) -> dict[st
     return first | {name: model for name, model in configured.items() if name not in first}
 
 
+def chosen_model(argument: str | None, file: Configuration) -> dict[str, ServedModel]:
+    """The model that a command for one takes: a file's by its name, or else one at a path.
+
+    Without an argument it is the file's first one; empty where that has none.
+    """
+    models = configured_models({}, file)
+    if argument is None:
+        name = next(iter(models), None)
+    elif argument in models:
+        name = argument
+    else:
+        named = named_models((argument,))
+        models = configured_models(named, file)
+        (name,) = named
+    return {} if name is None else {name: models[name]}
+
+
 def _check_name(name: str) -> None:
     if not name.isprintable() or not name.strip() or name == "default":
         raise click.UsageError(f"{name!r} can't be a model's name; give one as --model NAME=PATH.")
@@ -86,21 +103,25 @@ def default_name(path: Path) -> str:
     return _PART.sub("", path.name.removesuffix(".gguf"))
 
 
-def model_and_prompt(model: str | None, prompt: str | None) -> tuple[str | None, str | None]:
+def model_and_prompt(
+    model: str | None, prompt: str | None, names: Collection[str] = ()
+) -> tuple[str | None, str | None]:
     """What `mullama run` is given: one argument alone may be either.
 
-    It is a model if there is such a file, or if it could be one's name: a word without spaces, or
-    anything that ends in `.gguf`. Raises UsageError for a word that is no file: it may be meant as
-    a prompt, and is not guessed at.
+    It is a model if there is such a file, if it is one of `names`, or if it could be a file's name:
+    a word without spaces, or anything that ends in `.gguf`. Raises UsageError for a word that is no
+    file: it may be meant as a prompt, and is not guessed at.
     """
     if model is None or prompt is not None or model == NAME or model.endswith(".gguf"):
         return model, prompt
+    if model in names:
+        return model, None
     if os.path.exists(os.path.expanduser(model)):  # also for texts too long to be a path
         return model, None
     if _WORD.fullmatch(model):
         raise click.UsageError(
             f"There is no file {model!r}. If it is a prompt, name the model, too: "
-            f"mullama run {NAME} {model}"
+            f"mullama run {next(iter(names), NAME)} {model}"
         )
     return None, model
 

@@ -13,13 +13,17 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import Field, fields, replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from mullama.config import flag, variable
 from mullama.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from mullama.config.file import Configuration
 
 Command = Callable[..., Any]
 Options = TypeVar("Options", bound=Any)
@@ -62,6 +66,30 @@ def _click_option(item: Field[Any]) -> Callable[[Command], Command]:
 
 def _joined(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> str:
     return ",".join(texts)
+
+
+def config_file(command: Command) -> Command:
+    """Gives a command --config, and calls it with what the file says: `config`, None without."""
+    return click.option(
+        "-C",
+        "--config",
+        envvar="MULLAMA_CONFIG",
+        show_envvar=True,
+        type=click.Path(path_type=Path),
+        callback=_read,
+        help="A file of models and options, TOML or JSON, for what no flag and no variable says.",
+    )(command)
+
+
+def _read(_: click.Context, __: click.Parameter, path: Path | None) -> Configuration | None:
+    if path is None:
+        return None
+    from mullama.config.file import read
+
+    try:
+        return read(path)
+    except InvalidRequest as error:
+        raise click.UsageError(error.message) from error
 
 
 def over(options: Options) -> Options:

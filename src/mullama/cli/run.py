@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mullama.cli.exits import OUTPUT_CLOSED
-from mullama.cli.models import demo_line, model_and_prompt
-from mullama.cli.options import config_options
+from mullama.cli.models import chosen_model, configured_models, demo_line, model_and_prompt
+from mullama.cli.options import config_file, config_options, over
 from mullama.config import ModelOptions
 from mullama.errors import ContextLengthExceeded, InvalidRequest
 from mullama.models.builtin import NAME, located
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mullama import Context, Model
     from mullama.cli.conversation import Conversation, Wish
     from mullama.cli.output import Progress
+    from mullama.config.file import Configuration
     from mullama.text.syntax import Format
     from mullama.types import ModelInfo
 
@@ -51,9 +52,15 @@ _ENDS = ("/exit", "/quit", "/bye")
     default="warning",
     show_default=True,
 )
+@config_file
 @config_options(ModelOptions)
 def run(
-    options: ModelOptions, model: str | None, prompt: str | None, raw: bool, **given: Any
+    options: ModelOptions,
+    model: str | None,
+    prompt: str | None,
+    raw: bool,
+    config: Configuration | None,
+    **given: Any,
 ) -> None:
     """Streams a model's answer to the terminal; everything else goes to stderr.
 
@@ -62,11 +69,13 @@ def run(
     Ctrl-D.
 
     Without MODEL the built-in mullama-tiny answers, a demo; a PROMPT of one word needs its name
-    before it.
+    before it. With --config, MODEL may be the name of a model in it, and without MODEL its first
+    one answers.
 
     \b
     mullama run "What is the capital of France?"
     mullama run model.gguf "Why is the sky blue?"
+    mullama run --config mullama.toml chat "Why is the sky blue?"
     git diff | mullama run model.gguf "Write a commit message." --temperature 0
     """
     from mullama.cli.output import Progress, log_to
@@ -75,13 +84,14 @@ def run(
     progress = Progress()
     log_to(progress, given.pop("log_level"))
     wish = _wish(**given)
-    model, prompt = model_and_prompt(model, prompt)
+    model, prompt = model_and_prompt(model, prompt, configured_models({}, config) if config else ())
     text = given_text(prompt, sys.stdin)
     if text is None and not (sys.stdin and sys.stdin.isatty()):
         raise click.UsageError("There is no prompt: give one, pipe one in, or use a terminal.")
-    if model is None:
+    path, options = _chosen(model, options, config)
+    if path is None:
         progress.line(demo_line("run"))
-    path = located(model or NAME).expanduser()
+        path = located(NAME)
     with ExitStack() as stack:
         conversation = _open(stack, path, options, wish, progress, raw=raw)
         try:
@@ -91,6 +101,17 @@ def run(
                 show(conversation.ask(text), sys.stdout)
         except BrokenPipeError:
             _give_up_output()
+
+
+def _chosen(
+    model: str | None, options: ModelOptions, config: Configuration | None
+) -> tuple[Path | None, ModelOptions]:
+    """The model's file, None where none is given, and its options."""
+    if config is None:
+        return located(model).expanduser() if model else None, options
+    for served in chosen_model(model, config).values():
+        return served.path, served.options
+    return None, over(config.shared)
 
 
 def _wish(system: str | None, max_tokens: int | None, stop: tuple[str, ...], **given: Any) -> Wish:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mullama.cli.models import configured_models, demo_line, named_models, served_models
-from mullama.cli.options import config_options, over
+from mullama.cli.models import (
+    chosen_model,
+    configured_models,
+    demo_line,
+    named_models,
+    served_models,
+)
+from mullama.cli.options import config_file, config_options, over
 from mullama.config import ModelOptions, ServedModel, ServerOptions
-from mullama.errors import InvalidRequest
 from mullama.models.builtin import NAME
+
+if TYPE_CHECKING:
+    from mullama.config.file import Configuration
 
 
 @click.command(short_help="Serve models over HTTP.")
@@ -25,21 +33,14 @@ from mullama.models.builtin import NAME
     help="A GGUF file to serve, and its name (default: the file's); mullama-tiny is the built-in "
     "model. Repeat it for more models; the first is the default model.",
 )
-@click.option(
-    "-C",
-    "--config",
-    envvar="MULLAMA_CONFIG",
-    show_envvar=True,
-    type=click.Path(path_type=Path),
-    help="A file of models and options, TOML or JSON, for what no flag and no variable says.",
-)
+@config_file
 @config_options(ServerOptions, ModelOptions)
 def serve(
     options: ServerOptions,
     model_options: ModelOptions,
     files: tuple[str, ...],
     models: tuple[str, ...],
-    config: Path | None,
+    config: Configuration | None,
 ) -> None:
     """Serves GGUF models to OpenAI clients, curl and browsers.
 
@@ -57,32 +58,26 @@ def serve(
     if config is None:
         served = served_models(named, model_options)
     else:
-        options, model_options, served = _configured(config, named)
+        served = configured_models(named, config)
+        options, model_options = over(config.server), over(config.shared)
     _serve(served, options, model_options, "serve")
-
-
-def _configured(
-    path: Path, named: Mapping[str, Path]
-) -> tuple[ServerOptions, ModelOptions, dict[str, ServedModel]]:
-    """What a file says, under what the command line does. Raises UsageError."""
-    from mullama.config.file import read
-
-    try:
-        file = read(path)
-    except InvalidRequest as error:
-        raise click.UsageError(error.message) from error
-    return over(file.server), over(file.shared), configured_models(named, file)
 
 
 @click.command(short_help="Serve one GGUF file over HTTP.")
 @click.argument("model", required=False, metavar="[MODEL.gguf]")
-@click.option("-m", "--model", "other", metavar="PATH", help="The GGUF file, given by name.")
+@click.option("-m", "--model", "other", metavar="PATH", help="The GGUF file, given by a flag.")
+@config_file
 @config_options(ServerOptions, ModelOptions)
 def api(
-    options: ServerOptions, model_options: ModelOptions, model: str | None, other: str | None
+    options: ServerOptions,
+    model_options: ModelOptions,
+    model: str | None,
+    other: str | None,
+    config: Configuration | None,
 ) -> None:
     """Serves one GGUF file: one file, one command. Without one, the built-in mullama-tiny: a demo.
 
+    With --config, MODEL may be the name of a model in it; without MODEL, its first one is served.
     Note that -h is the host here; help is --help.
 
     \b
@@ -91,7 +86,12 @@ def api(
     given = tuple(one for one in (model, other) if one is not None)
     if len(given) > 1:
         raise click.UsageError("Give one GGUF file: mullama api path/to.gguf")
-    _serve(served_models(named_models(given), model_options), options, model_options, "api")
+    if config is None:
+        served = served_models(named_models(given), model_options)
+    else:
+        served = chosen_model(given[0] if given else None, config)
+        options, model_options = over(config.server), over(config.shared)
+    _serve(served, options, model_options, "api")
 
 
 def _serve(
