@@ -207,7 +207,9 @@ def configured(folder: Path, *args: str, **env: str) -> tuple[int, dict[str, Ser
 
 def chosen(folder: Path, *args: str) -> dict[str, ServedModel]:
     """The model of a command that takes one, beside FILE in a folder."""
-    return beside_file(folder, lambda file, given: chosen_model(next(iter(given), None), file), *args)
+    return beside_file(
+        folder, lambda file, given: chosen_model(next(iter(given), None), file), *args
+    )
 
 
 def test_a_file_s_options_hold_where_no_flag_and_no_variable_says_another(tmp_path: Path) -> None:

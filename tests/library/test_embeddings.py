@@ -125,7 +125,7 @@ def test_a_negative_context_is_refused(minilm: Model) -> None:
 def test_how_a_generator_computes_is_said_as_of_a_context(
     minilm: Model, generator: EmbeddingGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It took no word on threads and offloading: a server's embeddings obeyed, the library's not."""
+    """It took no word on threads and offloading; a server's embeddings obeyed them."""
     told: dict[str, object] = {}
     init = LlamaEmbedder.__init__
 
