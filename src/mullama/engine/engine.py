@@ -29,6 +29,8 @@ log = logging.getLogger("mullama.engine")
 AUDIT_SECONDS = 10.0
 # Also how late a request that waits too long may be told so, when nothing else happens.
 IDLE_SECONDS = 0.1
+# For copying out what the disk is to keep, once the engine is closed.
+LAST_SECONDS = 1.0
 
 
 class Engine:
@@ -54,6 +56,7 @@ class Engine:
         self._arriving: dict[int, int] = {}  # requests in the inbox, and how many answers each has
         self._wake = Condition()
         self._closed = False
+        self._survives = disk is not None  # what is cached
         self._audited = clock()
         self._n_audits = self._n_audits_failed = 0
 
@@ -97,7 +100,8 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Make `run` return soon. Requests that have not ended fail."""
+        """Make `run` return soon. Requests that have not ended fail; with a disk, what they have
+        computed goes there."""
         with self._wake:
             self._closed = True
             self._wake.notify()
@@ -119,12 +123,22 @@ class Engine:
             idle = False
             while self._wait(idle):
                 idle = not self.step()
+            if self._survives:
+                self._retire(error)
         except BaseException:
             error = InternalError("The engine stopped because of an internal error.")
             raise
         finally:
             self.close()
             self._emit_all(self._end_all(error))
+
+    def _retire(self, error: MullamaError) -> None:
+        """End all requests, and copy out what they have computed: the next start finds it."""
+        self._emit_all(self._drain())
+        self._emit_all(self._scheduler.retire(error))
+        until = self._clock() + LAST_SECONDS
+        while self._scheduler.has_work and self._clock() < until:
+            self.step()
 
     def step(self) -> bool:
         """One step; False if there was nothing to do. What happened since the last one is told

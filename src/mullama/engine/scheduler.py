@@ -354,6 +354,16 @@ class Scheduler:
             self._remove(sequence)
         return [Failed(job.id, error.info())]
 
+    def retire(self, error: MullamaError) -> list[Event]:
+        """End every request with an error; what they computed stays cached."""
+        failed: list[Event] = []
+        for job in list(self._jobs.values()):
+            for sequence in list(job.sequences):
+                self._finish(sequence, FinishReason.CANCELLED)
+            failed.append(Failed(job.id, error.info()))
+        self.stats.n_failed_total += len(failed)
+        return failed
+
     def fail_all(self, error: MullamaError) -> list[Event]:
         """End every request with an error: the engine stops. Where a mistake of ours stopped it
         the books may be wrong, so they are not looked at, and are of no use afterwards."""
