@@ -356,6 +356,14 @@ def test_after_a_failed_call_everybody_goes_on(status: Status) -> None:
         assert bench.tokens()[id, 0] == reference([id, 2, 3], 4)
 
 
+def test_a_request_that_was_aborted_alone_goes_on() -> None:
+    """It failed as if something were wrong with it, where the engine was only being closed."""
+    bench = Bench(script=[Status.DONE, Status.ABORTED])
+    bench.add(request(1, [1, 2, 3], 4))
+    bench.run()
+    assert bench.tokens()[1, 0] == reference([1, 2, 3], 4)
+
+
 def test_only_the_request_that_fails_alone_is_given_up() -> None:
     bench = Bench(poison=66)
     bench.add(request(1, [1, 2, 3], 4), request(2, [1, 66, 3], 4), request(3, [3, 2, 1], 4))

@@ -15,7 +15,7 @@ from mullama.engine.residents import Residents
 from mullama.engine.sequence import Job, Sequence
 from mullama.engine.stats import Stats
 from mullama.errors import InternalError, MullamaError
-from mullama.types import Chunk, Event, Plan, Remove, StepOutput
+from mullama.types import Chunk, Event, Plan, Remove, Status, StepOutput
 
 log = logging.getLogger("mullama.engine")
 
@@ -56,7 +56,7 @@ class Recovery:
 
     def after_failure(self, plan: Plan, output: StepOutput) -> list[Event]:
         """Go on from what the KV cache really holds, one sequence at a time."""
-        if len(plan.chunks) == 1:
+        if len(plan.chunks) == 1 and output.status is not Status.ABORTED:  # that is nobody's fault
             error = InternalError(f"Computing this request failed (llama_decode: {output.status}).")
             events = self._fail(self._sequence(plan.chunks[0]).job, error)
             if output.lengths and not self._residents.cuts:
