@@ -30,6 +30,10 @@ def body(**fields: Any) -> ChatBody:
         ("bad_words", ["x"]),
         ("chat_template", "{{ messages }}"),
         ("use_beam_search", True),
+        ("max_output_tokens", 20),
+        ("max_new_tokens", 20),
+        ("echo", True),
+        ("best_of", 3),
     ],
 )
 def test_what_would_change_the_answer_is_refused_by_name(name: str, value: Any) -> None:
@@ -47,6 +51,7 @@ def test_what_would_change_the_answer_is_refused_by_name(name: str, value: Any) 
         {"modalities": ["text"]},
         {"lora": []},
         {"use_beam_search": False},
+        {"echo": False, "best_of": 1},
         {"guided_json": None},
     ],
 )

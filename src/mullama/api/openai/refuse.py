@@ -38,17 +38,22 @@ _OURS: Mapping[str, tuple[Any, ...]] = {
     "lora": ([],),
 }
 
-# Names that other servers know, whose meaning here is the same: something that we don't do.
+# Names that other servers or endpoints know, whose meaning here is the same: something that isn't
+# done. Where one is a field of ours (`echo` of completions), it never gets here.
 _THEIRS: Mapping[str, tuple[Any, ...]] = {
     "allowed_token_ids": (),
     "bad_words": ([],),
+    "best_of": (1,),
     "chat_template": (),
     "documents": ([],),
+    "echo": (False,),
     "guided_decoding_backend": (),
     "guided_whitespace_pattern": (),
     "include_stop_str_in_output": (False,),
     "length_penalty": (1, 1.0),
     "logits_processors": ([],),
+    "max_new_tokens": (),
+    "max_output_tokens": (),
     "n_probs": (0,),
     "negative_prompt": ("",),
     "post_sampling_probs": (False,),
@@ -97,6 +102,8 @@ _PREFIX = "Model files say nothing of it: put the prefix that your model wants i
 _INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(_OF_CHATS, _IN_CHATS),
     "chat_template": "The model's own template is used; /v1/completions takes a ready prompt.",
+    **dict.fromkeys(("max_new_tokens", "max_output_tokens"), "Use max_tokens."),
+    **dict.fromkeys(("best_of", "echo"), "Send the prompt to /v1/completions."),
     "n_probs": "Use logprobs.",
     "input_type": _PREFIX,
     "instruction": _PREFIX,
