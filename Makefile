@@ -81,9 +81,11 @@ $(TINY_VENV)/.ready: pyproject.toml
 	$(TINY_VENV)/bin/pip install --quiet --disable-pip-version-check --group tiny
 	@touch $@
 
-# A step's tensors are tens of megabytes, new ones each time: in pages of 4 KB they cost a tenth of it.
+# A step's tensors are tens of megabytes, new ones each time. Pages of 4 KB cost a tenth of it, and
+# memory that goes back to the system in between (mmap, trim) costs its page faults again.
+TINY_MALLOC := glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000
 tiny: $(TINY_VENV)/.ready $(VENV)/.serve
-	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(TINY_VENV)/bin/python -m recipes.tiny $(TINY)
+	GLIBC_TUNABLES=$(TINY_MALLOC) $(TINY_VENV)/bin/python -m recipes.tiny $(TINY)
 	$(BIN)/python -m recipes.tiny.evaluate $(TINY)/mullama-tiny.gguf --output $(TINY)/evaluation.json
 
 clean:

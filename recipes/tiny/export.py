@@ -9,6 +9,7 @@ import gguf
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from recipes.tiny.bpe import CONTROL, END_OF_TEXT, IM_END, SPECIAL, Tokenizer
 from recipes.tiny.model import Net
@@ -32,8 +33,15 @@ def tensors(net: Net) -> dict[str, NDArray[np.float32]]:
     }
     for i, block in enumerate(net.blocks):
         for name, parameter in block.named_parameters():
-            named[f"blk.{i}.{name}.weight"] = parameter
+            turns = name in ("attn_q", "attn_k")
+            named[f"blk.{i}.{name}.weight"] = _paired(parameter, net.shape) if turns else parameter
     return {name: p.detach().float().numpy() for name, p in named.items()}
+
+
+def _paired(weight: Tensor, shape: Shape) -> Tensor:
+    """The rows in the order of llama.cpp's, which turns neighbours where we turn halves."""
+    halves = weight.view(-1, 2, shape.head // 2, shape.n_embd)
+    return halves.transpose(1, 2).reshape(weight.shape)
 
 
 def write(path: Path, net: Net, tokenizer: Tokenizer) -> None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 PLAIN = 0.35  # of all conversations are worded plainly
 
 SHORT: dict[str, float] = {
-    "greet": 2.5, "identity": 2, "hello": 2, "capital": 6, "capital_reverse": 4, "arithmetic": 8, "multiply": 3, "arithmetic_list": 6,
-    "compare": 6, "sort": 6, "count": 5, "calendar": 3.5, "alphabet": 3.5, "opposite": 4, "plural": 3, "translate": 3.5, "colour": 2, "sound": 1.2,
-    "definition": 3.5, "emoji": 2, "echo": 8, "echo_times": 4, "case": 6, "look_up": 10, "spell": 3, "word_order": 4, "story": 2.5, "title": 2, "sentiment": 1.5, "code": 3,
+    "greet": 2.5, "identity": 2, "hello": 2, "capital": 8, "capital_reverse": 4, "arithmetic": 10, "multiply": 3, "arithmetic_list": 7,
+    "compare": 6, "sort": 6, "count": 6, "calendar": 3.5, "alphabet": 3.5, "opposite": 4, "plural": 3, "translate": 3.5, "colour": 2, "sound": 1.2,
+    "definition": 3.5, "emoji": 2, "echo": 8, "echo_times": 4, "case": 6, "look_up": 10, "spell": 4, "word_order": 4, "story": 2.5, "title": 2, "sentiment": 1.5, "code": 3,
     "json": 7, "extract": 6, "reading": 4, "decline": 5, "remember": 3, "not_told": 6, "system_fact": 3, "several_topics": 2,
     "two_instructions": 6, "persona_end": 3, "persona_start": 4, "persona_fixed": 2, "persona_upper": 5, "persona_lower": 4, "persona_name": 2, "persona_plain": 1.5,
-    "tool_call": 12, "tool_none": 2.5, "tool_result": 3, "tool_retry": 1, "think_arithmetic": 8, "think_compare": 4, "think_any": 5, "think_two": 1.5, "think_tool": 2,
+    "tool_call": 12, "tool_none": 4, "tool_result": 3, "tool_retry": 1, "think_arithmetic": 8, "think_compare": 4, "think_any": 5, "think_two": 1.5, "think_tool": 2,
     "completion": 1.5,
 }  # fmt: skip
 MIDDLE: dict[str, float] = {
-    "tool_session": 24, "tool_call": 6, "tool_choose": 14, "tool_parallel": 16, "tool_none": 5, "tool_result": 5, "tool_retry": 5, "tool_steps": 6, "think_tool": 8,
+    "tool_session": 24, "tool_call": 6, "tool_choose": 16, "tool_parallel": 20, "tool_none": 8, "tool_result": 5, "tool_retry": 5, "tool_steps": 6, "think_tool": 8,
     "memory_short": 7, "remember": 6, "not_told": 4, "several_topics": 8, "system_fact": 2, "arithmetic_list": 4, "persona_upper": 4, "case": 2, "two_instructions": 4,
     "echo": 2, "look_up_many": 10, "extract": 3, "sort": 4, "arithmetic": 3, "compare": 3,
 }  # fmt: skip

@@ -19,7 +19,7 @@ def orthogonal(batch: Tensor, steps: int = 5) -> Tensor:
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = x @ x.transpose(1, 2)
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x.transpose(1, 2) if tall else x).float()
 
 
@@ -41,9 +41,8 @@ class Muon:
             buffer.lerp_(gradients, 1 - self.momentum)
             update = orthogonal(gradients.lerp(buffer, self.momentum))
             scale = max(1.0, shape[0] / shape[1]) ** 0.5
-            for parameter, change in zip(group, update, strict=True):
-                parameter.mul_(1 - rate * self.weight_decay)
-                parameter.add_(change, alpha=-rate * scale)
+            torch._foreach_mul_(group, 1 - rate * self.weight_decay)
+            torch._foreach_add_(group, update.unbind(), alpha=-rate * scale)
 
     def state_dict(self) -> dict[str, Any]:
         return {str(shape): buffer for shape, buffer in self.buffers.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SEED = "mullama-tiny-1"
-VERSION = "1.1"
+VERSION = "1.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,15 @@ class Schedule:
     are small and noisy, so most of the run is decay, and AdamW looks back over a hundred steps.
     """
 
-    steps: int = 5000
+    steps: int = 9000
     warmup: int = 40
     decay: float = 0.8
     muon_rate: float = 0.02
     adam_rate: float = 0.004
     adam_memory: float = 0.99
     weight_decay: float = 0.02
-    long_from: float = 0.12
+    middle_from: int = 180
+    long_from: int = 1080
     save_every: int = 100
 
     def rate(self, step: int) -> float:
@@ -75,9 +76,9 @@ class Schedule:
     def second(self, step: int) -> Bucket:
         """The bucket of a step's second micro-batch: middle, then a long one every fifth time."""
         short, middle, long = BUCKETS
-        if step < self.steps * 0.02:
+        if step < self.middle_from:
             return short
-        if step >= self.steps * self.long_from and step % 5 == 0:
+        if step >= self.long_from and step % 5 == 0:
             return long
         return middle
 

@@ -43,6 +43,7 @@ class Trainer:
             lr=schedule.adam_rate,
             betas=(0.9, schedule.adam_memory),
             weight_decay=0.0,
+            fused=True,
         )
         self.done = 0
 

@@ -73,7 +73,7 @@ def test_no_held_out_sum_is_anywhere_in_the_training_data() -> None:
                 key = sum_key(int(a), sign, int(b))
                 found += 1
                 assert not (key and held_out(key)), body
-    assert found > 1000
+    assert found > 800
 
 
 def test_sums_are_right_wherever_they_stand() -> None:

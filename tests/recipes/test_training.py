@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mullama.llama.batch import Batch
+from mullama.llama.context import ContextOptions, LlamaContext
+from mullama.llama.model import LlamaModel
+from mullama.models.gguf import read_info
+from mullama.types import Chunk, Status
 from recipes.tiny import packing
+from recipes.tiny.bpe import Tokenizer
 from recipes.tiny.settings import BUCKETS, Schedule, Shape
 
 torch = pytest.importorskip("torch", reason="PyTorch is only in the environment of `make tiny`")
@@ -77,3 +85,50 @@ def test_muon_makes_updates_orthogonal() -> None:
         values = torch.linalg.svdvals(orthogonal(torch.randn(*shape)))
         assert values.max() < 1.5
         assert values.median() > 0.6
+
+
+def test_attention_and_its_gradients_are_those_of_the_formula() -> None:
+    """Grouped heads, several parts of queries, conversations that do not see each other."""
+    from recipes.tiny.model import Attention, attends
+
+    torch.manual_seed(3)
+    rows, length, head = 2, 300, 8
+    q, k, v = (torch.randn(rows, n, length, head, requires_grad=True) for n in (4, 2, 2))
+    bias = attends(torch.cumsum(torch.rand(rows, length) < 0.02, dim=-1))
+    weight = torch.randn(rows, 4, length, head)
+    mixed = Attention.apply(q, k, v, bias)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=bias.float(), enable_gqa=True
+    )
+    assert torch.allclose(mixed, expected, atol=1e-5)
+    ours = torch.autograd.grad(mixed, (q, k, v), weight)
+    for one, other in zip(ours, torch.autograd.grad(expected, (q, k, v), weight), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_llama_cpp_computes_the_exported_net(tmp_path: Path) -> None:
+    from recipes.tiny.export import write
+    from recipes.tiny.model import Net, attends
+
+    tokenizer = Tokenizer([("t", "h")])
+    shape = replace(SMALL, n_vocab=len(tokenizer.tokens))
+    torch.manual_seed(4)
+    net = Net(shape)
+    for parameter in net.parameters():
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=0.1)
+    write(tmp_path / "net.gguf", net, tokenizer)
+    tokens = torch.randint(20, shape.n_vocab, (1, 40))
+    with torch.no_grad():
+        states = net(tokens, attends(torch.zeros(1, 40)))[0, -1]
+        expected = (states @ net.token_embd.T).numpy()
+    options = ContextOptions(n_ctx=64, type_k="f32", type_v="f32", flash_attn="off", n_threads=1)
+    with (
+        LlamaModel.load(read_info(tmp_path / "net.gguf")) as model,
+        closing(LlamaContext(model, options)) as context,
+    ):
+        batch = Batch(64)
+        batch.fill([Chunk(0, 0, 0, tokens[0].tolist(), sample=True)])
+        assert context.decode(batch) is Status.DONE
+        (row,) = context.logits(1).copy()
+    assert np.corrcoef(row, expected)[0, 1] > 0.999  # weights have 8 bits

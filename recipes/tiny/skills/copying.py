@@ -129,7 +129,9 @@ def case(source: Source) -> Exchange:
 
 
 def spell(source: Source) -> Exchange:
-    word = source.pick(COMMON) if source.chance(0.75) else source.word()
+    """How a common word is spelled is a fact to be learned; a made-up one is spelled by its parts."""
+    known = source.chance(0.75)
+    word = source.pick(COMMON) if known else source.word()
     ask = source.around(
         source.say(source.wording(_SPELL), x=word)
         .replace("do I spell", "do you spell")
@@ -139,7 +141,8 @@ def spell(source: Source) -> Exchange:
     if upper:
         ask += " Use capital letters."
     letters = "-".join(word.upper() if upper else word)
-    return Exchange(ask, letters, (f"spell {word} {upper}",), "I name the letters one by one.")
+    key = f"spell {ask}" if known else f"spell {word}"
+    return Exchange(ask, letters, (key,), "I name the letters one by one.")
 
 
 def word_order(source: Source) -> Exchange:
