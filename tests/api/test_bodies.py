@@ -177,7 +177,7 @@ async def test_curl_is_told_the_header_that_it_leaves_out() -> None:
 @pytest.mark.parametrize(
     ("fields", "ignored"),
     [
-        ({"num_ctx": 5, "best_of": 1}, "best_of, num_ctx"),
+        ({"num_ctx": 5, "num_batch": 1}, "num_batch, num_ctx"),
         ({"num_ctx": None}, None),
         ({"guided_choice": ["a"]}, None),
         ({"include_stop_str_in_output": False, "length_penalty": 1}, None),
