@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,15 +72,11 @@ def chosen_model(argument: str | None, file: Configuration) -> dict[str, ServedM
     Without an argument it is the file's first one; empty where that has none.
     """
     models = configured_models({}, file)
-    if argument is None:
-        name = next(iter(models), None)
-    elif argument in models:
-        name = argument
-    else:
-        named = named_models((argument,))
-        models = configured_models(named, file)
-        (name,) = named
-    return {} if name is None else {name: models[name]}
+    if argument in models:
+        return {argument: models[argument]}
+    if argument is not None:
+        models = configured_models(named_models((argument,)), file)
+    return dict(islice(models.items(), 1))
 
 
 def _check_name(name: str) -> None:

@@ -145,10 +145,10 @@ class Planner:
 
     def _push_out(self, plan: Plan, sequence: Sequence, n: int) -> bool:
         """Preempt others until `n` cells are free; False if it had to be the sequence itself."""
-        while sequence.lane != NO_LANE and self.preempt(plan):
+        while self.preempt(plan) and sequence.lane != NO_LANE:
             if self._residents.make_room(n):
-                break
-        return sequence.lane != NO_LANE and self._residents.make_room(n)
+                return True
+        return False
 
     def _prompt_budget(self, n_streaming: int) -> int:
         if n_streaming:
