@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         Overloaded,
     )
     from mullama.library import (
+        AsyncChatStream,
+        ChatAnswer,
+        ChatStream,
         Context,
         EmbeddingGenerator,
         Model,
@@ -31,11 +34,15 @@ if TYPE_CHECKING:
         supports_gpu_offload,
         system_info,
     )
-    from mullama.types import SamplerParams
+    from mullama.types import Constraint, SamplerParams
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncChatStream",
+    "ChatAnswer",
+    "ChatStream",
+    "Constraint",
     "Context",
     "ContextLengthExceeded",
     "EmbeddingGenerator",
@@ -56,7 +63,7 @@ __all__ = [
     "system_info",
 ]
 
-_HOMES = {"SamplerParams": "types"} | dict.fromkeys(
+_HOMES = dict.fromkeys(("Constraint", "SamplerParams"), "types") | dict.fromkeys(
     (
         "ContextLengthExceeded",
         "InternalError",

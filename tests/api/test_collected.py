@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mullama.api.channels import Channels
 from mullama.api.openai.chunks import ChatChunks, Chunks, TextChunks, stream_end
 from mullama.api.openai.collected import (
     ChatCollected,
@@ -19,6 +18,7 @@ from mullama.api.openai.collected import (
 )
 from mullama.api.openai.shape import Head, Shape, encode
 from mullama.errors import Overloaded
+from mullama.text.reading import Channels
 from mullama.types import (
     Delta,
     Event,

@@ -12,8 +12,9 @@ from mullama.api.errors import UNSUPPORTED, invalid
 from mullama.api.openai.convert import chat_request
 from mullama.api.openai.refuse import refuse_unsupported
 from mullama.api.openai.schema import ChatBody, CompletionBody
-from mullama.api.openai.thinking import BUDGETS, SHARES, Thinking, thinking
+from mullama.api.openai.thinking import BUDGETS, Thinking, thinking
 from mullama.errors import InvalidRequest
+from mullama.types import EFFORTS, THINKING_SHARES
 
 HI = {"role": "user", "content": "Hi"}
 
@@ -112,12 +113,12 @@ def test_adaptive_is_as_if_nothing_had_been_said() -> None:
     assert said(thinking={"type": "adaptive"}) == said()
 
 
-@pytest.mark.parametrize("effort", [*SHARES, "xhigh", "max"])
+@pytest.mark.parametrize("effort", EFFORTS[1:])
 def test_an_effort_is_the_templates_word_and_else_a_share(effort: str) -> None:
     for fields in ({"reasoning_effort": effort}, {"reasoning": {"effort": effort}}):
         asked = said(**fields)
         assert asked.variables == {"enable_thinking": True, "reasoning_effort": effort}
-        assert asked.share == SHARES.get(effort)
+        assert asked.share == THINKING_SHARES.get(effort)
         assert asked.budget is None
     assert said(think=effort) == said(reasoning_effort=effort)
 

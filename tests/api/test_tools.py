@@ -9,8 +9,8 @@ import pytest
 
 from mullama.api.openai.convert import chat_request
 from mullama.api.openai.schema import ChatBody
-from mullama.api.openai.tools import MAX_TOOLS
 from mullama.errors import InvalidRequest
+from mullama.text.tools import MAX_TOOLS
 from mullama.types import ChatRequest, ToolChoice, ToolMode
 
 

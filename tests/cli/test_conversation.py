@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import click
 import pytest
 
-from mullama.cli.conversation import Chat, Conversation, Message, Wish
+from mullama.cli.conversation import Conversation, Message, Wish
 from mullama.cli.terminal import given_text, show
 from mullama.text.spans import Span, SpanKind
-from mullama.text.syntax import Format, Reasoning
-from mullama.types import SamplerParams
-
-FORMAT = Format(name="test", reasoning=Reasoning())
+from mullama.types import Constraint, SamplerParams
 
 
 class Scripted:
-    """A template that joins the messages, and a context that answers "1", "2", ... in pieces."""
+    """A context that answers "1", "2", ... in pieces, or in these spans."""
 
-    def __init__(self, opened: str = "", pieces: tuple[str, ...] = ()) -> None:
-        self.opened = opened
-        self.pieces = pieces
+    def __init__(self, *spans: Span) -> None:
+        self.spans = spans
         self.prompts: list[str] = []
-        self.marks: set[str] = set()
+        self.asked: dict[str, Any] = {}
         self.n_closed = 0
 
-    def apply_chat_template(
-        self, messages: list[Message], add_generation_prompt: bool = True
-    ) -> str:
-        text = "|".join(f"{message['role']}:{message['content']}" for message in messages)
-        return text + (self.opened if add_generation_prompt else "")
+    def chat_stream(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int | None,
+        params: SamplerParams,
+        stop: tuple[str, ...],
+        **asked: Any,
+    ) -> Generator[Span, None, None]:
+        self.asked = asked
+        self.prompts.append("|".join(f"{one['role']}:{one['content']}" for one in messages))
+        try:
+            yield from self.spans or said("an", "swer ", str(len(self.prompts)))
+        finally:
+            self.n_closed += 1
 
     def generate_stream(
         self,
@@ -40,19 +45,15 @@ class Scripted:
         max_tokens: int | None,
         params: SamplerParams,
         stop: tuple[str, ...],
-        *,
-        marks: Iterable[str],
+        **asked: Any,
     ) -> Generator[str, None, None]:
+        self.asked = asked
         self.prompts.append(prompt)
-        self.marks = set(marks)
-        try:
-            yield from self.pieces or ("an", "swer ", str(len(self.prompts)))
-        finally:
-            self.n_closed += 1
+        yield from (span.text for span in self.spans)
 
 
 def conversation(script: Scripted, system: str | None = None) -> Conversation:
-    return Conversation(Chat(script, FORMAT), script, Wish(SamplerParams(), system=system))
+    return Conversation(script, Wish(SamplerParams(), system=system), chats=True)
 
 
 def said(*texts: str) -> list[Span]:
@@ -64,19 +65,20 @@ def test_an_answer_comes_in_pieces() -> None:
 
 
 def test_thoughts_come_apart_and_are_kept_as_such() -> None:
-    script = Scripted(opened="<think>", pieces=("Hm.", "</think>", "\n42"))
-    talk = conversation(script)
-    assert list(talk.ask("hi")) == [Span(SpanKind.REASONING, "Hm."), *said("42")]
+    thought = Span(SpanKind.REASONING, "Hm.")
+    talk = conversation(Scripted(thought, *said("42")))
+    assert list(talk.ask("hi")) == [thought, *said("42")]
     answer = {"role": "assistant", "content": "42", "reasoning_content": "Hm."}
     assert talk.messages == [{"role": "user", "content": "hi"}, answer]
-    assert script.marks >= {"<think>", "</think>"}
 
 
-def test_text_that_is_continued_has_no_marks() -> None:
-    script = Scripted(pieces=("<think>", "Hm."))
-    answer = list(Conversation(None, script, Wish(SamplerParams())).ask("hi"))
-    assert answer == said("<think>", "Hm.")
-    assert script.marks == set()
+def test_what_an_answer_is_to_be_is_asked_each_time() -> None:
+    script, held = Scripted(), Constraint.regex("a+")
+    wish = Wish(SamplerParams(), constraint=held, thinking="low")
+    list(Conversation(script, wish, chats=True).ask("hi"))
+    assert script.asked == {"constraint": held, "thinking": "low"}
+    list(Conversation(script, wish, chats=False).ask("hi"))
+    assert script.asked == {"constraint": held}
 
 
 def test_later_turns_know_the_earlier_ones() -> None:
@@ -104,9 +106,9 @@ def test_what_was_said_before_an_interruption_counts() -> None:
 
 def test_a_turn_without_an_answer_is_forgotten() -> None:
     class Failing(Scripted):
-        def generate_stream(self, prompt: str, **asked: Any) -> Generator[str, None, None]:
-            raise RuntimeError(prompt)
-            yield ""
+        def chat_stream(self, *_: Any, **asked: Any) -> Generator[Span, None, None]:
+            raise RuntimeError
+            yield Span(SpanKind.CONTENT)
 
     talk = conversation(Failing(), system="be brief")
     with pytest.raises(RuntimeError):
@@ -124,9 +126,9 @@ def test_a_cleared_conversation_keeps_what_the_model_was_told_to_be() -> None:
 
 
 def test_without_a_template_each_text_is_continued_by_itself() -> None:
-    script = Scripted()
-    talk = Conversation(None, script, Wish(SamplerParams()))
-    list(talk.ask("a"))
+    script = Scripted(*said("<think>", "Hm."))
+    talk = Conversation(script, Wish(SamplerParams()), chats=False)
+    assert list(talk.ask("a")) == said("<think>", "Hm.")
     list(talk.ask("b"))
     assert script.prompts == ["a", "b"]
 

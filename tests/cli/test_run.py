@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -66,6 +67,24 @@ def test_a_seed_reproduces_an_answer(tiny_model: Path) -> None:
     assert run(*args).stdout == run(*args).stdout != ""
 
 
+def test_an_answer_is_held_to_what_it_must_be(tiny_model: Path, tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"city": {"enum": ["Rome", "Paris"]}}}
+    schema |= {"required": ["city"], "additionalProperties": False}
+    args = (str(tiny_model), FRANCE, "--temperature", "0")
+    done = run(*args, "--json-schema", json.dumps(schema))
+    assert json.loads(done.stdout)["city"] in ("Rome", "Paris")
+    path = tmp_path / "grammar.gbnf"
+    path.write_text('root ::= "Lyon" | "Nice"')
+    assert run(*args, "--grammar", f"@{path}").stdout in ("Lyon\n", "Nice\n")
+    assert run(*args, "--regex", "[0-9]{4}", "--raw").stdout.strip().isdigit()
+
+
+def test_a_file_gets_the_answer_that_thoughts_lead_to(tiny_model: Path) -> None:
+    args = (str(tiny_model), "What is 27 + 45?", "--temperature", "0", "--thinking")
+    assert run(*args, "on").stdout == "27 + 45 = 72.\n"
+    assert run(*args, "off").stdout == "27 + 45 = 72.\n"
+
+
 def test_stop_and_max_tokens_end_an_answer(tiny_model: Path) -> None:
     args = (str(tiny_model), FRANCE, "--temperature", "0")
     assert run(*args, "--stop", " is").stdout == "The capital of France\n"
@@ -81,6 +100,12 @@ def test_stop_and_max_tokens_end_an_answer(tiny_model: Path) -> None:
         (["--max-tokens", "-1"], 2, "'-n' / '--max-tokens': -1 is not in the range"),
         (["--stop", ""], 2, "stop holds an empty string"),
         (["--raw", "--system", "x"], 2, "--system needs a model with a chat template"),
+        (["--raw", "--thinking", "on"], 2, "--thinking needs a model with a chat template"),
+        (["--json-schema", "{"], 2, "--json-schema is not JSON: Expecting property name"),
+        (["--json-schema", "@no-such"], 1, "The schema 'no-such' can't be read"),
+        (["--json-schema", '{"uniqueItems": true, "type": "array"}'], 1, "uniqueItems"),
+        (["--regex", "a", "--grammar", "b"], 2, "only one of them at a time"),
+        (["--regex", "("], 1, "never closed, at character 2"),
         (["--tensor-split", "x"], 2, "numbers separated by commas"),
         (["--device", "CUDA99"], 1, "There is no device 'CUDA99' to put layers on. There are"),
         (["-ot", ".*=VRAM"], 1, "There is no buffer type 'VRAM' for the tensors of '.*'. There"),

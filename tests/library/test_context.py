@@ -303,7 +303,7 @@ def test_a_context_s_wrong_option_is_refused_by_name(
         ("mmap", False, "Model.load(…, use_mmap=…)"),
         ("chat_template", "x", "Model.load(…, chat_template=…)"),
         ("context_size", 512, "is called n_ctx here"),
-        ("response_schema", "{}", "There is no option 'response_schema'"),
+        ("response_schema", "{}", "Model.load(…, response_schema=…)"),
     ],
 )
 def test_what_a_context_can_not_change_any_more_is_refused(
@@ -317,7 +317,7 @@ def test_what_a_context_can_not_change_any_more_is_refused(
 
 
 def test_every_option_of_a_context_s_is_one_by_keyword_or_an_argument() -> None:
-    loading = {*signature(Model.load).parameters, "gpu_layers", "mmap", "mlock", "response_schema"}
+    loading = {*signature(Model.load).parameters, "gpu_layers", "mmap", "mlock"}
     arguments = {"context_size", "batch_size", "threads"}
     assert {*BY_KEYWORD} == {item.name for item in fields(ModelOptions)} - loading - arguments
 

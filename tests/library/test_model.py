@@ -119,6 +119,11 @@ def test_a_model_without_a_template_can_t_chat(shared_data: Callable[[str], Path
         pytest.raises(InvalidRequest, match="template"),
     ):
         model.apply_chat_template([("user", "hello")])
+    with (
+        Model.load(path, vocab_only=True) as model,
+        pytest.raises(InvalidRequest, match="template"),
+    ):
+        model.answer_format(tools=False)
 
 
 def test_a_missing_file_is_not_found(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from threading import Lock
 
+from mullama.text.reading import answer_format, conversations
 from mullama.text.syntax import Format
 from mullama.types import ModelInfo
 
@@ -27,7 +28,7 @@ class Formats:
     """The formats of all models, by their templates and response schemas."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, bool], Known] = {}
+        self._known: dict[tuple[str, str | None, bool], Known] = {}
         self._lock = Lock()
 
     async def find(self, info: ModelInfo, *, tools: bool) -> Known | None:
@@ -35,23 +36,16 @@ class Formats:
 
         None where the model has no template, and so no conversations.
         """
-        source = (info.tool_template if tools else None) or info.chat_template
-        if not source:
+        template = conversations(info, tools=tools)
+        if not template:
             return None
-        schema = info.response_schema or ""
-        known = self._known.get((source, schema, tools))
-        return known or await asyncio.to_thread(self._find, source, schema, tools)
+        known = self._known.get((template, info.response_schema, tools))
+        return known or await asyncio.to_thread(self._find, template, info.response_schema, tools)
 
-    def _find(self, source: str, schema: str, tools: bool) -> Known:
-        # Not for a server without conversations: importing Jinja takes 14 MB.
-        from mullama.text.formats import find_format, with_response
-        from mullama.text.template import ChatTemplate
-
+    def _find(self, template: str, schema: str | None, tools: bool) -> Known:
         with self._lock:
-            if (source, schema, tools) not in self._known:
-                format = find_format(ChatTemplate(source, bos="", eos=""))
-                if schema:
-                    format = with_response(format, schema)
+            if (template, schema, tools) not in self._known:
+                format = answer_format(template, schema)
                 for key, one in ((True, format), (False, replace(format, calls=None))):
-                    self._known[source, schema, key] = Known(one, tuple(sorted(one.marks)))
-            return self._known[source, schema, tools]
+                    self._known[template, schema, key] = Known(one, tuple(sorted(one.marks)))
+            return self._known[template, schema, tools]

@@ -1,34 +1,32 @@
 """A conversation with a model: what was said so far, and the next answer as a stream of spans.
 
-Knows the library's `Model` and `Context` by what it needs of them, and no terminal. Thoughts come
-as spans of their own, and go back to the template as thoughts.
+Knows the library's `Context` by what it needs of it, and no terminal. Thoughts come as spans of
+their own, and go back to the template as thoughts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from mullama.text.channels import Parser, begun
 from mullama.text.spans import Span, SpanKind, fold
-from mullama.text.syntax import Format
-from mullama.types import SamplerParams
+from mullama.types import Constraint, SamplerParams
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
-class Template(Protocol):
-    """The side of a model that turns messages into a prompt."""
+class Spans(Protocol):
+    """An answer as it arrives; closing it ends the answer."""
 
-    def apply_chat_template(
-        self, messages: list[Message], add_generation_prompt: bool = True
-    ) -> str: ...
+    def __iter__(self) -> Iterator[Span]: ...
+
+    def close(self) -> None: ...
 
 
 class Generates(Protocol):
-    """The side of a context that continues a prompt; closing the stream ends the answer."""
+    """The side of a context that continues a prompt, and answers a conversation."""
 
     def generate_stream(
         self,
@@ -37,8 +35,19 @@ class Generates(Protocol):
         params: SamplerParams,
         stop: tuple[str, ...],
         *,
-        marks: Iterable[str],
+        constraint: Constraint | None,
     ) -> Generator[str, None, None]: ...
+
+    def chat_stream(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int | None,
+        params: SamplerParams,
+        stop: tuple[str, ...],
+        *,
+        constraint: Constraint | None,
+        thinking: bool | str | None,
+    ) -> Spans: ...
 
 
 @dataclass(frozen=True)
@@ -49,23 +58,17 @@ class Wish:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     system: str | None = None
-
-
-@dataclass(frozen=True)
-class Chat:
-    """How a model converses: what writes its prompts, and how it writes its answers."""
-
-    template: Template
-    format: Format
+    constraint: Constraint | None = None
+    thinking: bool | str | None = None
 
 
 class Conversation:
-    """Turns of user and assistant. Without a `chat`, each text is continued by itself."""
+    """Turns of user and assistant. Where nothing `chats`, each text is continued by itself."""
 
-    def __init__(self, chat: Chat | None, context: Generates, wish: Wish) -> None:
-        self._chat = chat
+    def __init__(self, context: Generates, wish: Wish, *, chats: bool) -> None:
         self._context = context
         self._wish = wish
+        self._chats = chats
         self.clear()
 
     def clear(self) -> None:
@@ -78,36 +81,42 @@ class Conversation:
 
         Raises ContextLengthExceeded when the conversation no longer fits.
         """
-        if self._chat is None:
-            for piece in self._pieces(text):
-                yield Span(SpanKind.CONTENT, piece)
+        if not self._chats:
+            yield from self._continued(text)
             return
         messages = [*self.messages, {"role": "user", "content": text}]
         said: list[Span] = []
         try:
-            for span in self._answer(self._chat, messages):
+            for span in self._answer(messages):
                 said.append(span)
                 yield span
         finally:
             if said:
                 self.messages = [*messages, _message(said)]
 
-    def _answer(self, chat: Chat, messages: list[Message]) -> Iterator[Span]:
-        prompt = chat.template.apply_chat_template(messages)
-        history = chat.template.apply_chat_template(messages, add_generation_prompt=False)
-        parser = Parser(chat.format, opened=begun(prompt, history))
-        for piece in self._pieces(prompt, chat.format.marks):
-            yield from parser.feed(piece)
-        yield from parser.finish()
-
-    def _pieces(self, prompt: str, marks: Iterable[str] = ()) -> Iterator[str]:
+    def _continued(self, text: str) -> Iterator[Span]:
         wish = self._wish
         with closing(
             self._context.generate_stream(
-                prompt, max_tokens=wish.max_tokens, params=wish.params, stop=wish.stop, marks=marks
+                text, wish.max_tokens, wish.params, wish.stop, constraint=wish.constraint
             )
         ) as pieces:
-            yield from pieces
+            for piece in pieces:
+                yield Span(SpanKind.CONTENT, piece)
+
+    def _answer(self, messages: list[Message]) -> Iterator[Span]:
+        wish = self._wish
+        with closing(
+            self._context.chat_stream(
+                messages,
+                wish.max_tokens,
+                wish.params,
+                wish.stop,
+                constraint=wish.constraint,
+                thinking=wish.thinking,
+            )
+        ) as spans:
+            yield from spans
 
 
 def _message(said: list[Span]) -> Message:

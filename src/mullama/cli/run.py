@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +17,14 @@ from mullama.cli.options import config_file, config_options, over
 from mullama.config import ModelOptions
 from mullama.errors import ContextLengthExceeded, InvalidRequest
 from mullama.models.builtin import NAME, located
+from mullama.types import EFFORTS
 
 if TYPE_CHECKING:
-    from mullama import Context, Model
+    from mullama import Context
     from mullama.cli.conversation import Conversation, Wish
     from mullama.cli.output import Progress
     from mullama.config.file import Configuration
-    from mullama.text.syntax import Format
-    from mullama.types import ModelInfo
+    from mullama.types import Constraint
 
 _HELP = "Ctrl-C stops an answer. /clear starts anew; Ctrl-D or /exit ends."
 _ENDS = ("/exit", "/quit", "/bye")
@@ -46,6 +46,18 @@ _ENDS = ("/exit", "/quit", "/bye")
 @click.option("--repeat-penalty", default=1.0, show_default=True, help="Above 1 repeats less.")
 @click.option("--seed", type=int, help="Makes an answer reproducible; negative: a fresh one.")
 @click.option("--stop", multiple=True, help="Text that ends the answer. Repeat it for more.")
+@click.option(
+    "--thinking",
+    type=click.Choice(["on", "off", *EFFORTS[1:]]),
+    help="Whether to think before an answer, and how hard, where the model knows that.",
+)
+@click.option(
+    "--json-schema", help="The answer is JSON of this schema: JSON text, or @ and a file's path."
+)
+@click.option("--regex", help="The answer is matched by this regular expression as a whole.")
+@click.option(
+    "--grammar", help="The answer is what this allows: GBNF or Lark text, or @ and a file's path."
+)
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -77,6 +89,7 @@ def run(
     mullama run model.gguf "Why is the sky blue?"
     mullama run --config mullama.toml chat "Why is the sky blue?"
     git diff | mullama run model.gguf "Write a commit message." --temperature 0
+    mullama run model.gguf "Who wrote Dune?" --json-schema @book.json
     """
     from mullama.cli.output import Progress, log_to
     from mullama.cli.terminal import given_text, show
@@ -114,20 +127,53 @@ def _chosen(
     return None, over(config.shared)
 
 
-def _wish(system: str | None, max_tokens: int | None, stop: tuple[str, ...], **given: Any) -> Wish:
+def _wish(
+    system: str | None,
+    max_tokens: int | None,
+    stop: tuple[str, ...],
+    thinking: str | None,
+    json_schema: str | None,
+    regex: str | None,
+    grammar: str | None,
+    **given: Any,
+) -> Wish:
     """The answers that the flags ask for."""
     from mullama.cli.conversation import Wish
     from mullama.types import GenerateOptions, SamplerParams
 
+    constraint = _constraint(json_schema, regex, grammar)
+    thinks = {"on": True, "off": False}.get(thinking or "", thinking)
     given["penalty_repeat"] = given.pop("repeat_penalty")
     if given["seed"] is not None and given["seed"] < 0:  # as the API and llama.cpp have it
         given["seed"] = None
     try:
-        wish = Wish(SamplerParams(**given), max_tokens, stop, system)
+        wish = Wish(SamplerParams(**given), max_tokens, stop, system, constraint, thinks)
         GenerateOptions(max_tokens=max_tokens, stop=stop)  # checks them before a model is loaded
     except InvalidRequest as error:
         raise click.UsageError(error.message) from error
     return wish
+
+
+def _constraint(
+    json_schema: str | None, regex: str | None, grammar: str | None
+) -> Constraint | None:
+    """What the answer must be, if a flag says so."""
+    from mullama.models.templates import stated_text
+    from mullama.types import Constraint
+
+    if sum(flag is not None for flag in (json_schema, regex, grammar)) > 1:
+        raise click.UsageError("--json-schema, --regex and --grammar: only one of them at a time.")
+    if regex is not None:
+        return Constraint.regex(regex, param="--regex")
+    if grammar is not None:
+        return Constraint.grammar(stated_text(grammar, "grammar", "--grammar"), param="--grammar")
+    if json_schema is None:
+        return None
+    text = stated_text(json_schema, "schema", "--json-schema")
+    try:
+        return Constraint.json_schema(json.loads(text), param="--json-schema")
+    except (ValueError, RecursionError) as error:
+        raise click.UsageError(f"--json-schema is not JSON: {error}.") from error
 
 
 def _open(
@@ -140,42 +186,27 @@ def _open(
     raw: bool,
 ) -> Conversation:
     """Loads the model, for as long as `stack` is open. Raises MullamaError with the reason."""
-    from mullama.cli.conversation import Chat, Conversation
+    from mullama.cli.conversation import Conversation
     from mullama.models.gguf import read_info
-    from mullama.models.templates import with_response_schema, with_template
+    from mullama.models.templates import with_template
     from mullama.types import ModelKind
 
     info = with_template(read_info(path), options.chat_template)
-    info = with_response_schema(info, options.response_schema)
     if info.kind is not ModelKind.GENERATE:
         endpoint = "/v1/rerank" if info.kind is ModelKind.RERANK else "/v1/embeddings"
         raise click.UsageError(f"{path.name} writes no text; serve it, for {endpoint}.")
     chats = not raw and bool(info.chat_template)
     if wish.system and not chats:
         raise click.UsageError("--system needs a model with a chat template, and no --raw.")
-    model, context = _load(stack, path, options, progress)
+    if wish.thinking is not None and not chats:
+        raise click.UsageError("--thinking needs a model with a chat template, and no --raw.")
+    context = _load(stack, path, options, progress)
     if not raw and not chats:
         click.echo("This model has no chat template; it continues your text.", err=True)
-    chat = Chat(model, answers) if chats and (answers := _format(info)) else None
-    return Conversation(chat, context, wish)
+    return Conversation(context, wish, chats=chats)
 
 
-def _format(info: ModelInfo) -> Format | None:
-    """How a model writes its answers, if it may call nothing. None without a template."""
-    from mullama.text.formats import find_format, with_response
-    from mullama.text.template import ChatTemplate
-
-    if not info.chat_template:
-        return None
-    format = find_format(ChatTemplate(info.chat_template, bos="", eos=""))
-    if info.response_schema:
-        format = with_response(format, info.response_schema)
-    return replace(format, calls=None)
-
-
-def _load(
-    stack: ExitStack, path: Path, options: ModelOptions, progress: Progress
-) -> tuple[Model, Context]:
+def _load(stack: ExitStack, path: Path, options: ModelOptions, progress: Progress) -> Context:
     from mullama import Context, Model
     from mullama.config import shares
     from mullama.library.options import BY_KEYWORD
@@ -195,6 +226,7 @@ def _load(
         cpu_moe=options.cpu_moe,
         n_cpu_moe=options.n_cpu_moe,
         chat_template=options.chat_template,
+        response_schema=options.response_schema,
         progress=lambda done: progress.update(f"loading {path.name} {done:.0%}"),
     )
     stack.enter_context(model)
@@ -202,7 +234,7 @@ def _load(
     context = Context(model, options.context_size, options.batch_size, options.threads, **rest)
     stack.enter_context(context)
     progress.clear()
-    return model, context
+    return context
 
 
 def _give_up_output() -> None:

@@ -118,7 +118,7 @@ class Preparer:
 
     def _opened(self, prompt: str, request: ChatRequest) -> str:
         """What the prompt has of the answer: all that the conversation before it does not have."""
-        # Not at the top: the library prepares completions, which need no channels.
+        # Not at the top: a program that only completes needs no channels.
         from mullama.text.channels import begun
 
         before = request.messages[:-1] if request.continue_final_message else request.messages
@@ -167,7 +167,7 @@ class Preparer:
                 "completion of a prompt instead (/v1/completions).",
                 param="messages",
             )
-        # Not at the top: the library prepares completions, which need no templates.
+        # Not at the top: a program that only completes needs no templates.
         from mullama.text.template import check_variables
 
         check_variables(request.template_kwargs)

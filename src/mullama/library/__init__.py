@@ -3,9 +3,7 @@
     from mullama import Model, Context
 
     with Model.load("model.gguf") as model, Context(model, n_ctx=4096) as ctx:
-        prompt = model.apply_chat_template([("user", "Why is the sky blue?")])
-        for piece in ctx.generate_stream(prompt):
-            print(piece, end="", flush=True)
+        print(ctx.chat([("user", "Why is the sky blue?")]).content)
 
 A Context has an engine in a thread of its own. Any number of threads and tasks may use one at the
 same time; what they ask for is computed together, and prefixes that prompts have in common are
@@ -21,6 +19,7 @@ together. `lifetime` says who closes what, `answers` carries an engine's events 
 
 import logging
 
+from mullama.library.chat import AsyncChatStream, ChatAnswer, ChatStream
 from mullama.library.context import Context
 from mullama.library.embeddings import EmbeddingGenerator, cosine_similarity
 from mullama.library.model import Model
@@ -29,6 +28,9 @@ from mullama.llama.devices import devices
 from mullama.llama.system import max_devices, supports_gpu_offload, system_info
 
 __all__ = [
+    "AsyncChatStream",
+    "ChatAnswer",
+    "ChatStream",
     "Context",
     "EmbeddingGenerator",
     "Model",

@@ -22,8 +22,8 @@ from mullama.host import wiring
 from mullama.library.lifetime import Life, is_ending
 from mullama.llama.model import LlamaModel
 from mullama.types import (
+    ChatRequest,
     CompletionRequest,
-    Delta,
     EmbedRequest,
     EmbedResult,
     Event,
@@ -66,19 +66,20 @@ class Answers:
                 f"The engine has stopped ({self._crash}). Close this Context and make a new one."
             ) from self._crash
 
-    def stream(self, request: CompletionRequest) -> Generator[str, None, None]:
-        """The answer's text, piece by piece. Nothing happens before the first is asked for."""
+    def stream(self, request: ChatRequest | CompletionRequest) -> Generator[Event, None, None]:
+        """The answer's events. Nothing happens before the first is asked for."""
         inbox: SimpleQueue[Item] = SimpleQueue()
         answer = _Answer(self, next(self._ids), inbox.put)
         try:
             answer.ask(request)
             while not answer.is_over:
-                if text := answer.read(inbox.get()):
-                    yield text
+                yield answer.read(inbox.get())
         finally:
             answer.leave()
 
-    async def astream(self, request: CompletionRequest) -> AsyncGenerator[str, None]:
+    async def astream(
+        self, request: ChatRequest | CompletionRequest
+    ) -> AsyncGenerator[Event, None]:
         """As `stream`, and the event loop is never held up."""
         loop = asyncio.get_running_loop()
         inbox: asyncio.Queue[Item] = asyncio.Queue()
@@ -91,8 +92,7 @@ class Answers:
         try:
             await asyncio.to_thread(answer.ask, request)
             while not answer.is_over:
-                if text := answer.read(await inbox.get()):
-                    yield text
+                yield answer.read(await inbox.get())
         finally:
             answer.leave()
 
@@ -143,7 +143,7 @@ class _Answer:
         self._put = put
         self._asking = Lock()  # a task may leave while a thread still asks on its behalf
 
-    def ask(self, request: CompletionRequest) -> None:
+    def ask(self, request: ChatRequest | CompletionRequest) -> None:
         """Tokenize the prompt and give it to the engine. Raises what speaks against that."""
         self._answers.check()
         running = self._answers._running
@@ -158,18 +158,14 @@ class _Answer:
             self._answers.check()
             raise
 
-    def read(self, item: Item) -> str:
-        """The text that an event brings. Raises the error that ended the request."""
-        match item:
-            case Delta():
-                return item.text
-            case Finished():
-                self.is_over = True
-            case MullamaError():
-                self.is_over = True
-                self._answers.life.check()
-                raise item
-        return ""
+    def read(self, item: Item) -> Event:
+        """The event. Raises the error that ended the request."""
+        if isinstance(item, MullamaError):
+            self.is_over = True
+            self._answers.life.check()
+            raise item
+        self.is_over = isinstance(item, Finished)
+        return item
 
     def leave(self) -> None:
         """Nobody reads any more: an answer that is not over is cancelled."""

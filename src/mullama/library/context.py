@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,26 @@ from numpy.typing import NDArray
 from mullama.config import ModelOptions
 from mullama.errors import InvalidRequest
 from mullama.library.answers import Answers
+from mullama.library.chat import (
+    AsyncChatStream,
+    ChatAnswer,
+    ChatStream,
+    Reader,
+    Wishes,
+    chat_request,
+)
 from mullama.library.lifetime import Closable, close_when_dropped
-from mullama.library.model import Model
+from mullama.library.model import Message, Model
 from mullama.library.options import check_keywords, made
+from mullama.text.reading import Channels, channels
 from mullama.types import (
     WHOLE_INTERVAL,
+    ChatRequest,
     CompletionRequest,
+    Constraint,
+    Delta,
     EmbedRequest,
+    Event,
     GenerateOptions,
     SamplerParams,
     Token,
@@ -63,7 +77,7 @@ class Context(Closable):
 
         Raises ModelError where the model can't generate or there is no memory for it.
         """
-        engine_options = _options(n_ctx, n_batch, n_threads, options)
+        engine_options = _engine_options(n_ctx, n_batch, n_threads, options)
         self.model = model
         self._n_batch = n_batch
         self._embeddings = embeddings
@@ -96,14 +110,16 @@ class Context(Closable):
         stop: Stop = (),
         *,
         marks: Iterable[str] = (),
+        constraint: Constraint | None = None,
     ) -> str:
         """The model's continuation of the prompt, when it is complete.
 
-        Control tokens are no text, but for those in the texts of `marks`, such as "<think>".
+        Control tokens are no text, but for those in the texts of `marks`, such as "<think>". The
+        text is held to its `constraint`; one that ends with `max_tokens` is the beginning of such
+        a text.
         """
-        self._answers.check()
-        request = _request(prompt, max_tokens, params, stop, marks, interval=WHOLE_INTERVAL)
-        with closing(self._stream(request)) as pieces:
+        options = _options(max_tokens, params, stop, constraint, interval=WHOLE_INTERVAL)
+        with closing(self._stream(self._request(prompt, options, marks))) as pieces:
             return "".join(pieces)
 
     def generate_stream(
@@ -114,14 +130,15 @@ class Context(Closable):
         stop: Stop = (),
         *,
         marks: Iterable[str] = (),
+        constraint: Constraint | None = None,
     ) -> Generator[str, None, None]:
         """The continuation piece by piece, each at least one whole character.
 
         Nothing is computed before the first piece is asked for; closing the generator, or leaving
         it to be collected, ends the answer.
         """
-        self._answers.check()
-        return self._stream(_request(prompt, max_tokens, params, stop, marks))
+        options = _options(max_tokens, params, stop, constraint)
+        return self._stream(self._request(prompt, options, marks))
 
     def astream(
         self,
@@ -131,10 +148,59 @@ class Context(Closable):
         stop: Stop = (),
         *,
         marks: Iterable[str] = (),
+        constraint: Constraint | None = None,
     ) -> AsyncGenerator[str, None]:
         """`generate_stream` for `async for`: other tasks run while it waits."""
-        self._answers.check()
-        return self._astream(_request(prompt, max_tokens, params, stop, marks))
+        options = _options(max_tokens, params, stop, constraint)
+        return self._astream(self._request(prompt, options, marks))
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int | None = None,
+        params: SamplerParams | None = None,
+        stop: Stop = (),
+        **wishes: Unpack[Wishes],
+    ) -> ChatAnswer:
+        """The model's answer to a conversation: its words, thoughts and calls, when it is complete.
+
+        A message is a pair or a dictionary as for `apply_chat_template`; a dictionary may have
+        `tool_calls`, as OpenAI's have. See `Wishes` for what may be asked for by keyword.
+
+        Raises InvalidRequest where the model has no template, or for what can't be enforced.
+        """
+        stream = self.chat_stream(messages, max_tokens, params, stop, **wishes)
+        for _ in stream:
+            pass
+        return stream.answer
+
+    def chat_stream(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int | None = None,
+        params: SamplerParams | None = None,
+        stop: Stop = (),
+        **wishes: Unpack[Wishes],
+    ) -> ChatStream:
+        """The answer in spans as it arrives; then the stream's `answer` is complete.
+
+        A span's `kind` is "content" or "reasoning", with more `text`; "call", with a `name`, an
+        `id` and its number, `index`; "arguments", more JSON text of that call; or "call_end".
+        """
+        request, channels = self._chat(messages, max_tokens, params, stop, wishes)
+        return ChatStream(self._events(request), Reader(channels))
+
+    def achat_stream(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int | None = None,
+        params: SamplerParams | None = None,
+        stop: Stop = (),
+        **wishes: Unpack[Wishes],
+    ) -> AsyncChatStream:
+        """`chat_stream` for `async for`: other tasks run while it waits."""
+        request, channels = self._chat(messages, max_tokens, params, stop, wishes)
+        return AsyncChatStream(self._aevents(request), Reader(channels))
 
     def decode(self, tokens: Iterable[Token]) -> None:
         """Compute tokens without generating any.
@@ -169,18 +235,58 @@ class Context(Closable):
             )
         return self._decoded
 
+    # -- requests -----------------------------------------------------------------------------
+
+    def _request(
+        self, prompt: Prompt, options: GenerateOptions, marks: Iterable[str]
+    ) -> CompletionRequest:
+        self._answers.check()
+        given = prompt if isinstance(prompt, str) else _tokens(prompt)
+        return CompletionRequest(given, options, marks=tuple(marks))
+
+    def _chat(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int | None,
+        params: SamplerParams | None,
+        stop: Stop,
+        wishes: Wishes,
+    ) -> tuple[ChatRequest, Channels]:
+        self._answers.check()
+        options = _options(max_tokens, params, stop, wishes.get("constraint"))
+        request = chat_request(messages, options, **wishes)
+        format = self.model.answer_format(tools=bool(request.offered))
+        read = channels(format, request)
+        return replace(request, marks=tuple(sorted(format.marks))), read
+
     # Generators of this object's, so that it stays open while somebody reads one.
 
-    def _stream(self, request: CompletionRequest) -> Generator[str, None, None]:
+    def _events(self, request: ChatRequest | CompletionRequest) -> Generator[Event, None, None]:
         yield from self._answers.stream(request)
 
+    async def _aevents(
+        self, request: ChatRequest | CompletionRequest
+    ) -> AsyncGenerator[Event, None]:
+        async with aclosing(self._answers.astream(request)) as events:
+            async for event in events:
+                yield event
+
+    def _stream(self, request: CompletionRequest) -> Generator[str, None, None]:
+        with closing(self._events(request)) as events:
+            for event in events:
+                if isinstance(event, Delta) and event.text:
+                    yield event.text
+
     async def _astream(self, request: CompletionRequest) -> AsyncGenerator[str, None]:
-        async with aclosing(self._answers.astream(request)) as pieces:
-            async for piece in pieces:
-                yield piece
+        async with aclosing(self._aevents(request)) as events:
+            async for event in events:
+                if isinstance(event, Delta) and event.text:
+                    yield event.text
 
 
-def _options(n_ctx: int, n_batch: int, n_threads: int, options: dict[str, Any]) -> ModelOptions:
+def _engine_options(
+    n_ctx: int, n_batch: int, n_threads: int, options: dict[str, Any]
+) -> ModelOptions:
     check_keywords(options)
     return made(
         {
@@ -193,15 +299,14 @@ def _options(n_ctx: int, n_batch: int, n_threads: int, options: dict[str, Any]) 
     )
 
 
-def _request(
-    prompt: Prompt,
+def _options(
     max_tokens: int | None,
     params: SamplerParams | None,
     stop: Stop,
-    marks: Iterable[str],
+    constraint: Constraint | None,
     *,
     interval: float = 0.0,
-) -> CompletionRequest:
+) -> GenerateOptions:
     """What an engine takes without a doubt: what is wrong with it must show in the caller."""
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
     if not all(isinstance(text, str) for text in stops):
@@ -215,11 +320,19 @@ def _request(
             "SamplerParams(temperature=0.5).",
             param="params",
         )
-    options = GenerateOptions(
-        sampler=sampler, max_tokens=max_tokens, stop=stops, delta_interval=interval
+    if not isinstance(constraint, Constraint | None):
+        raise InvalidRequest(
+            f"constraint is a {type(constraint).__name__}; it must be a Constraint, such as "
+            "Constraint.json_schema(…).",
+            param="constraint",
+        )
+    return GenerateOptions(
+        sampler=sampler,
+        max_tokens=max_tokens,
+        stop=stops,
+        constraint=constraint,
+        delta_interval=interval,
     )
-    given = prompt if isinstance(prompt, str) else _tokens(prompt)
-    return CompletionRequest(given, options, marks=tuple(marks))
 
 
 def _tokens(tokens: object) -> tuple[Token, ...]:

@@ -16,7 +16,9 @@ from mullama.llama.model import LlamaModel
 from mullama.llama.vocab import LlamaVocab
 from mullama.models.builtin import located
 from mullama.models.gguf import read_info
-from mullama.models.templates import with_template
+from mullama.models.templates import with_response_schema, with_template
+from mullama.text.reading import answer_format, conversations
+from mullama.text.syntax import Format
 from mullama.types import Token
 
 Message = tuple[str, str] | Mapping[str, Any]
@@ -31,6 +33,7 @@ class Model(Closable):
     def __init__(self, llama: LlamaModel) -> None:
         self.weights = Weights(llama)
         self._llama = llama
+        self._formats: dict[str, Format] = {}  # by template
         self._finalizer = close_when_dropped(self, self.weights.close)
 
     @classmethod
@@ -50,6 +53,7 @@ class Model(Closable):
         cpu_moe: bool = False,
         n_cpu_moe: int = 0,
         chat_template: str | tuple[str, ...] = "",
+        response_schema: str | tuple[str, ...] = "",
         progress: Callable[[float], object] | None = None,
     ) -> Self:
         """Load a model file; of a split model, give its first part. "mullama-tiny" is the built-in
@@ -58,7 +62,9 @@ class Model(Closable):
         `n_gpu_layers` -1 puts all layers on the GPU; `device` and the names after it are those of
         `ModelOptions`. `vocab_only` loads no weights: the result tokenizes and renders chat
         templates. `chat_template` takes the place of the file's own: Jinja text, or `@` and the
-        path of a file. `progress` is called with 0.0 to 1.0.
+        path of a file. `response_schema`, JSON text or `@` and a path, says how answers of
+        `Context.chat` are read instead of what the template shows. `progress` is called with 0.0
+        to 1.0.
 
         Raises NotFound where there is no such file, ModelError, with the reason, for one that can't
         be loaded, and InvalidRequest for devices and buffer types that are not there.
@@ -73,9 +79,10 @@ class Model(Closable):
             split_mode=split_mode,
             tensor_split=tensor_split,
         )
+        info = with_template(read_info(located(path)), chat_template)
         return cls(
             LlamaModel.load(
-                with_template(read_info(located(path)), chat_template),
+                with_response_schema(info, response_schema),
                 use_mmap=use_mmap,
                 use_mlock=use_mlock,
                 vocab_only=vocab_only,
@@ -201,14 +208,31 @@ class Model(Closable):
         """
         self.weights.life.check()
         if self._render is None:
-            raise InvalidRequest(
-                f"{self.name!r} has no chat template. Write the prompt as the model was trained on "
-                "it, and give it to Context.generate.",
-                param="messages",
-            )
+            raise self._no_template()
         return self._render(
-            [_message(message) for message in messages],
+            [as_dict(message) for message in messages],
             add_generation_prompt=add_generation_prompt,
+        )
+
+    def answer_format(self, *, tools: bool) -> Format:
+        """How the model writes its answers to conversations with or without tools; for `Context`.
+
+        Raises InvalidRequest where the model has no template.
+        """
+        info = self._llama.info
+        template = conversations(info, tools=tools)
+        if not template:
+            raise self._no_template()
+        if template not in self._formats:
+            self._formats[template] = answer_format(template, info.response_schema)
+        format = self._formats[template]
+        return format if tools else replace(format, calls=None)
+
+    def _no_template(self) -> InvalidRequest:
+        return InvalidRequest(
+            f"{self.name!r} has no chat template. Write the prompt as the model was trained on it, "
+            "and give it to Context.generate.",
+            param="messages",
         )
 
     @property
@@ -226,7 +250,8 @@ class Model(Closable):
         return None if template is None else template.render
 
 
-def _message(message: Message) -> dict[str, Any]:
+def as_dict(message: Message) -> dict[str, Any]:
+    """A message as templates take it. Raises InvalidRequest."""
     if isinstance(message, Mapping):
         return dict(message)
     try:

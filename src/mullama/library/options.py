@@ -29,15 +29,13 @@ _OF_MODELS = {
     "cpu_moe": "cpu_moe",
     "n_cpu_moe": "n_cpu_moe",
     "chat_template": "chat_template",
+    "response_schema": "response_schema",
 }
 _TOO_LATE = {**_OF_MODELS, **{name: name for name in _OF_MODELS.values()}}
-_OF_SERVERS = ("response_schema",)  # how answers are read: here they are text
 
 # Options that a `Context` takes by their own names.
 BY_KEYWORD = tuple(
-    item.name
-    for item in fields(ModelOptions)
-    if item.name not in {*_ARGUMENTS, *_OF_MODELS, *_OF_SERVERS}
+    item.name for item in fields(ModelOptions) if item.name not in {*_ARGUMENTS, *_OF_MODELS}
 )
 
 

@@ -19,7 +19,7 @@ def with_template(info: ModelInfo, given: str | tuple[str, ...]) -> ModelInfo:
 
     Raises InvalidRequest for a file that can't be read.
     """
-    text = _text(given, "chat template", "chat_template")
+    text = stated_text(given, "chat template", "chat_template")
     if not text:
         return info
     by_name = _named(text)
@@ -52,7 +52,7 @@ def with_response_schema(info: ModelInfo, given: str | tuple[str, ...]) -> Model
 
     Whether it is a schema is not looked at. Raises InvalidRequest for a file that can't be read.
     """
-    text = _text(given, "response schema", "response_schema")
+    text = stated_text(given, "response schema", "response_schema")
     return replace(info, response_schema=text) if text else info
 
 
@@ -62,7 +62,9 @@ def stated_file(given: str | tuple[str, ...]) -> Path | None:
     return Path(text[1:]).expanduser() if text.startswith("@") else None
 
 
-def _text(given: str | tuple[str, ...], what: str, param: str) -> str:
+def stated_text(given: str | tuple[str, ...], what: str, param: str) -> str:
+    """A text that is given as such, or as `@` and the path of a file with it. `what` it is stands
+    in the InvalidRequest for a file that can't be read."""
     path = stated_file(given)
     if path is None:
         return given if isinstance(given, str) else "".join(given)

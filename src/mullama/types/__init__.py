@@ -58,7 +58,9 @@ from mullama.types.protocols import (
     Vocab,
 )
 from mullama.types.requests import (
+    EFFORTS,
     MAX_LOGPROBS,
+    THINKING_SHARES,
     WHOLE_INTERVAL,
     ChatRequest,
     CompletionRequest,
@@ -81,8 +83,10 @@ from mullama.types.sampling import (
 )
 
 __all__ = [
+    "EFFORTS",
     "MAX_LOGPROBS",
     "MAX_SEED",
+    "THINKING_SHARES",
     "WHOLE_INTERVAL",
     "Backend",
     "Blob",

@@ -46,6 +46,22 @@ class Constraint:
         return cls(ConstraintKind.JSON_SCHEMA, json.dumps(schema), strict, param=param)
 
     @classmethod
+    def json_object(cls) -> Constraint:
+        """Any JSON object."""
+        return cls(ConstraintKind.JSON_OBJECT)
+
+    @classmethod
+    def regex(cls, pattern: str, *, param: str = "") -> Constraint:
+        """A text that `pattern`, a regular expression as of JSON Schema's, matches as a whole."""
+        return cls(ConstraintKind.REGEX, pattern, param=param)
+
+    @classmethod
+    def grammar(cls, source: str, *, param: str = "") -> Constraint:
+        """What a grammar allows: llama.cpp's GBNF if it has rules with "::=", else Lark's."""
+        kind = ConstraintKind.GBNF if "::=" in source else ConstraintKind.LARK
+        return cls(kind, source, param=param)
+
+    @classmethod
     def choice(cls, texts: Sequence[str], *, param: str = "") -> Constraint:
         """One of `texts`."""
         return cls(ConstraintKind.CHOICE, json.dumps(list(texts)), param=param)

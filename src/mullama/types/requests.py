@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -83,6 +83,10 @@ class GenerateOptions:
 MAX_LOGPROBS = 100
 # Seconds between two deltas of an answer that is wanted whole.
 WHOLE_INTERVAL = 0.2
+# How hard to think, from not at all; and what an effort may take of the room for an answer where a
+# model's template knows none: those that are missing may take all of it.
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+THINKING_SHARES: Mapping[str, float] = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}
 
 
 class ToolMode(StrEnum):

@@ -16,7 +16,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from mullama.api.channels import Channels, Reading, Scores
 from mullama.api.openai.deltas import delta
 from mullama.api.openai.logprobs import TextScores, chat_scores
 from mullama.api.openai.shape import (
@@ -30,6 +29,7 @@ from mullama.api.openai.shape import (
     usage,
 )
 from mullama.api.sse import DONE, frame
+from mullama.text.reading import Channels, Reading, Scores
 from mullama.text.spans import Span, SpanKind
 from mullama.types import (
     Delta,

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from mullama.api.channels import Channels, Reading, Scores
 from mullama.api.openai.answers import (
     AnswerMessage,
     CalledFunction,
@@ -29,6 +28,7 @@ from mullama.api.openai.shape import (
     timings,
     usage,
 )
+from mullama.text.reading import Channels, Reading, Scores
 from mullama.text.spans import Call, Span, SpanKind, fold
 from mullama.types import Delta, Event, Finished, PromptScored, Started, Token, TokenLogprob
 

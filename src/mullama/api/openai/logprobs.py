@@ -10,8 +10,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Sequence
 
-from mullama.api.channels import Scores
 from mullama.api.openai.answers import ChatLogprob, ChatLogprobs, TextLogprobs
+from mullama.text.reading import Scores
 from mullama.types import TokenLogprob
 
 LOWEST = -9999.0

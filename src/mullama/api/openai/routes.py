@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from mullama.api.bodies import apart, ignored, read
-from mullama.api.channels import Channels
 from mullama.api.formats import Formats
 from mullama.api.guarantees import Guarantees, warning
 from mullama.api.openai import answers
@@ -40,13 +39,13 @@ from mullama.api.responses import Answer
 from mullama.api.sse import EventStream
 from mullama.config import ServerOptions
 from mullama.errors import InvalidRequest
+from mullama.text.reading import Channels, channels
 from mullama.types import (
     Backend,
     ChatRequest,
     CompletionRequest,
     ModelKind,
     ModelStatus,
-    ToolMode,
 )
 
 Requests = Sequence[ChatRequest | CompletionRequest]
@@ -187,24 +186,11 @@ class OpenAI:
         self, model: ModelStatus, body: ChatBody, asked: ChatRequest
     ) -> tuple[ChatRequest, Channels | None]:
         """How the answers are to be read, and the request with the marks that this needs."""
-        tools = asked.offered
-        known = await self._formats.find(model.info, tools=bool(tools))
+        known = await self._formats.find(model.info, tools=bool(asked.offered))
         if known is None:
             return asked, None
-        if known.format.calls is None and asked.tool_choice.mode is ToolMode.REQUIRED:
-            raise InvalidRequest(
-                "This model's response schema reads no calls as its template writes them, so none "
-                "can be required.",
-                param="tool_choice",
-            )
-        channels = Channels(
-            known.format,
-            tools,
-            thoughts=body.reasoning_format != "none",
-            parallel=asked.tool_choice.parallel,
-            continued=asked.continue_final_message,
-        )
-        return replace(asked, marks=known.marks), channels
+        read = channels(known.format, asked, thoughts=body.reasoning_format != "none")
+        return replace(asked, marks=known.marks), read
 
     def _thought_fields(self, body: ChatBody) -> tuple[str, ...]:
         return THOUGHT_FIELDS[self._options.reasoning_field] if thinking(body).shown else ()

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from mullama.api.openai.refuse import unsupported
 from mullama.api.openai.sampling import agreed
-from mullama.api.openai.schema import ChatBody, Effort, JsonObject
+from mullama.api.openai.schema import ChatBody, JsonObject
 from mullama.errors import InvalidRequest
+from mullama.types import EFFORTS, THINKING_SHARES
 
 BUDGETS = (
     "thinking_budget_tokens",
@@ -27,10 +28,6 @@ BUDGETS = (
     "reasoning_budget_tokens",
     "reasoning_budget",
 )
-# What an effort may take of the room for an answer; those that are missing may take all of it.
-SHARES: Mapping[str, float] = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}
-
-_EFFORTS = get_args(Effort)
 _SWITCHES = {"enabled": True, "disabled": False, "adaptive": None, "auto": None}
 _Said = tuple[str, Any]  # a field's path, and what it says
 
@@ -70,7 +67,7 @@ def thinking(body: ChatBody) -> Thinking:
     return Thinking(
         variables=_variables(body, thinks, level),
         budget=limit,
-        share=SHARES.get(level or "") if asks_share else None,
+        share=THINKING_SHARES.get(level or "") if asks_share else None,
         last_words=body.reasoning_budget_message or "",
         shown=_shown(body),
     )
@@ -119,8 +116,8 @@ def _efforts(body: ChatBody) -> Iterator[_Said]:
     ):
         if value is None:
             continue
-        if value not in _EFFORTS:
-            raise _wrong(path, f"{path} is {value!r}; it must be one of {', '.join(_EFFORTS)}")
+        if value not in EFFORTS:
+            raise _wrong(path, f"{path} is {value!r}; it must be one of {', '.join(EFFORTS)}")
         yield path, value
 
 

@@ -1,159 +1,44 @@
-"""Tools and who may call them, as OpenAI's chat says it, in its present form and its first one.
+"""Tools and who may call them, as a chat's body has them, in its present form and its first one.
 
-    tools: [{"type": "function", "function": {"name", "description", "parameters", "strict"}}]
-    tool_choice: "none" | "auto" | "required" | {"type": "function", "function": {"name"}}
-               | {"type": "allowed_tools", "allowed_tools": {"mode", "tools"}}
-               | {"type": "none" | "auto" | "required" | "any"} | {"type": "tool", "name"}
+    tools, tool_choice: see `text.tools`; parallel_tool_calls
     functions: [{"name", "description", "parameters"}], function_call: "none" | "auto" | {"name"}
 
-A tool may also stand flat, {"type": "function", "name", …}, as the Responses API has it, and so may
-a named function. Definitions are checked as far as every format needs it; errors name the path.
 Pure functions.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from typing import Any
 
-from mullama.api.openai.refuse import unsupported
 from mullama.api.openai.schema import ChatBody, JsonObject
 from mullama.errors import InvalidRequest
-from mullama.types import ToolChoice, ToolMode
-
-MAX_TOOLS = 1024  # beyond it no model could read them
-# OpenAI's are letters, digits, - and _; servers of tools also use dots, colons and slashes.
-_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
-_TYPES: dict[str, tuple[type, str]] = {
-    "description": (str, "a string"),
-    "parameters": (dict, "an object, a JSON Schema"),
-    "strict": (bool, "true or false"),
-}
+from mullama.text import tools as text_tools
+from mullama.types import ToolChoice
 
 
 def tools(body: ChatBody) -> tuple[JsonObject, ...]:
     """The tools in their present form, without nulls. Raises InvalidRequest."""
     if body.tools and body.functions:
-        raise _wrong("functions", "functions is the old name of tools; send one of them")
-    if body.functions:
-        given = [
-            {"type": "function", "function": _function(one, f"functions[{index}]")}
-            for index, one in enumerate(body.functions)
-        ]
-    else:
-        given = [_tool(one, f"tools[{index}]") for index, one in enumerate(body.tools or ())]
-    _check_all(given, "functions" if body.functions else "tools")
-    return tuple(given)
+        raise InvalidRequest(
+            "functions is the old name of tools; send one of them.", param="functions"
+        )
+    if not body.functions:
+        return text_tools.checked(body.tools or ())
+    given = tuple(
+        {"type": "function", "function": text_tools.definition(one, f"functions[{index}]")}
+        for index, one in enumerate(body.functions)
+    )
+    text_tools.check_all(given, "functions")
+    return given
 
 
 def choice(body: ChatBody, tools: tuple[JsonObject, ...]) -> ToolChoice:
     """Which calls the answer may have. Raises InvalidRequest."""
-    param = "function_call" if body.functions else "tool_choice"
-    chosen = _choice(body.function_call if body.functions else body.tool_choice, param)
-    known = {tool["function"]["name"] for tool in tools}
-    for name in chosen.names:
-        if name not in known:
-            raise _wrong(param, f"{param} names {name!r}, which is none of the tools")
-    if chosen.mode is ToolMode.REQUIRED and not tools:
-        raise _wrong(param, f"{param} asks for a call, and there are no tools")
-    parallel = False if body.functions else body.parallel_tool_calls
+    if body.functions:
+        named = body.function_call
+        if isinstance(named, dict) and "type" not in named:
+            named = {"type": "function", **named}
+        return replace(text_tools.choice(named, tools, "function_call"), parallel=False)
+    chosen = text_tools.choice(body.tool_choice, tools)
+    parallel = body.parallel_tool_calls
     return chosen if parallel is None else replace(chosen, parallel=parallel)
-
-
-def _tool(tool: JsonObject, param: str) -> JsonObject:
-    if tool.get("type", "function") != "function":
-        what = f"{param}.type {_shown(tool['type'])}"
-        raise unsupported(what, f"{param}.type", "Send functions.")
-    if "function" not in tool and "name" in tool:
-        tool = _nested(tool)
-    function = tool.get("function")
-    if not isinstance(function, dict):
-        raise _wrong(f"{param}.function", f"{param}.function must be an object with a name")
-    return {**tool, "type": "function", "function": _function(function, f"{param}.function")}
-
-
-def _nested(tool: JsonObject) -> JsonObject:
-    """A flat definition in chat's form."""
-    function = {key: tool[key] for key in ("name", *_TYPES) if key in tool}
-    return {**{key: tool[key] for key in tool if key not in function}, "function": function}
-
-
-def _function(function: JsonObject, param: str) -> JsonObject:
-    """A definition without its nulls."""
-    name = function.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise _wrong(
-            f"{param}.name",
-            f"{param}.name is {_shown(name)}; it must be 1 to 128 letters, digits and _ - . : /",
-        )
-    kept = {key: value for key, value in function.items() if value is not None}
-    for key, (kind, words) in _TYPES.items():
-        if key in kept and not isinstance(kept[key], kind):
-            raise _wrong(f"{param}.{key}", f"{param}.{key} must be {words}")
-    return kept
-
-
-def _check_all(tools: list[JsonObject], param: str) -> None:
-    if len(tools) > MAX_TOOLS:
-        raise _wrong(param, f"{param} has {len(tools)} tools; the most is {MAX_TOOLS}")
-    seen: set[str] = set()
-    for index, tool in enumerate(tools):
-        name = tool["function"]["name"]
-        if name in seen:
-            where = f"{param}[{index}]"
-            raise _wrong(where, f"{where} has the name {name!r}, as one before it has")
-        seen.add(name)
-
-
-def _choice(value: Any, param: str) -> ToolChoice:
-    """What is asked for; a function that is named is called once, unless the request says more."""
-    match value:
-        case None | "auto" | {"type": "auto"}:
-            return ToolChoice()
-        case "none" | {"type": "none"}:
-            return ToolChoice(ToolMode.NONE)
-        case "required" | "any" | {"type": "required" | "any"}:
-            return ToolChoice(ToolMode.REQUIRED)
-        case {"type": "function", "function": {"name": str(name)}}:
-            return ToolChoice(ToolMode.REQUIRED, (name,), parallel=False)
-        case {"type": "function" | "tool", "name": str(name)}:  # the Responses API, Anthropic's
-            return ToolChoice(ToolMode.REQUIRED, (name,), parallel=False)
-        case {"name": str(name)} if param == "function_call":
-            return ToolChoice(ToolMode.REQUIRED, (name,), parallel=False)
-        case {"type": "allowed_tools", "allowed_tools": dict(allowed)}:
-            return _allowed(allowed, f"{param}.allowed_tools")
-    raise _wrong(
-        param,
-        f"{param} is {_shown(value)}; it must be none, auto, required, or name a function or "
-        "allowed_tools",
-    )
-
-
-def _allowed(allowed: JsonObject, param: str) -> ToolChoice:
-    mode, given = allowed.get("mode"), allowed.get("tools")
-    if mode not in ("auto", "required"):
-        raise _wrong(
-            f"{param}.mode", f"{param}.mode is {_shown(mode)}; it must be auto or required"
-        )
-    if not isinstance(given, list) or not given:
-        raise _wrong(f"{param}.tools", f"{param}.tools must be a list of functions")
-    names = []
-    for index, one in enumerate(given):
-        match one:
-            case {"type": "function", "function": {"name": str(name)}}:
-                names.append(name)
-            case _:
-                where = f"{param}.tools[{index}]"
-                raise _wrong(where, f"{where} must be a function with a name")
-    return ToolChoice(ToolMode(mode), tuple(names))
-
-
-def _shown(value: Any) -> str:
-    """A value in an error's words."""
-    text = repr(value)
-    return text if len(text) <= 100 else text[:100] + " …"
-
-
-def _wrong(param: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"{message}.", param=param)

@@ -120,8 +120,7 @@ def _grammar(value: Any, param: str) -> Constraint | None:
     source = _text(value, param)
     if not source.strip():
         return None
-    kind = ConstraintKind.GBNF if "::=" in source else ConstraintKind.LARK
-    return Constraint(kind, source, param=param)
+    return Constraint.grammar(source, param=param)
 
 
 def _text(value: Any, param: str) -> str:

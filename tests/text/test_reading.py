@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mullama.api.channels import Channels, Reading
+from mullama.text.reading import Channels, Reading
 from mullama.text.spans import Answer, Span, SpanKind, fold
 from mullama.text.syntax import CallSyntax, JsonCall, Slot
 from mullama.types import Delta, TokenLogprob
