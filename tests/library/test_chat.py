@@ -221,6 +221,7 @@ def test_a_template_s_own_variables_reach_it(model: Model, context: Context) -> 
         ({"tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice"),
         ({"tool_choice": "maybe"}, "tool_choice"),
         ({"thinking": "hard"}, "thinking"),
+        ({"thinking": 3}, "thinking"),
         ({"thinking": True, "thinking_budget": 0}, "thinking_budget"),
         ({"thinking_budget": -1}, "thinking_budget"),
         ({"thinking_budget": 1.5}, "thinking_budget"),

@@ -125,7 +125,7 @@ def _plain(value: object) -> object:
 def _thinking(wish: bool | str | None, budget: int | None, variables: dict[str, Any]) -> _Thinking:
     """Whether, how hard and how long to think, in the words of requests. A no is a budget of 0:
     it holds for a model whose template knows no switch, too."""
-    if isinstance(wish, str) and wish not in EFFORTS:
+    if not (wish is None or isinstance(wish, bool) or wish in EFFORTS):
         raise InvalidRequest(
             f"thinking is {wish!r}; it must be True, False, or one of {', '.join(EFFORTS)}.",
             param="thinking",
