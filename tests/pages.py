@@ -2,8 +2,8 @@
 
 An example is a block of `sh` or `python`; the block right under it, if there is one, is its answer.
 What an answer should read, given what came, is decided here: JSON may be a part of what came, with
-"…" where something is left out, and what is another every time (ids, times) stays as it is printed,
-as do lines that say the same in another layout.
+"…" where something is left out, and what is another every time (ids, times) or on another machine
+(memory, processor) stays as it is printed, as do lines that say the same in another layout.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ LEFT_OUT = "…"
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUNS, _ANSWERS = ("sh", "python"), ("", "json", "text")
 _RANDOM = re.compile(r"(chatcmpl-|cmpl-|call_|rerank-)[0-9a-f]{20,}")
+_DEVICE = re.compile(r"(?: +[\d.]+ [KMGT]iB){2} .+")  # its memory, free and in all, and its name
 # What no two answers have in common, or what depends on what was asked before.
 _OF_THE_MOMENT = {"created", "timings", "uptime", "prompt_tokens_details"}
 
@@ -69,9 +70,14 @@ def answer(shown: str, came: str) -> str:
     try:
         printed = json.loads(shown)
     except ValueError:
-        return came
+        return shown if _anywhere(shown) == _anywhere(came) else came
     filled = _filled(printed, _part(printed, json.loads(came)))
     return shown if filled == printed else _rendered(filled) + "\n"
+
+
+def _anywhere(text: str) -> str:
+    """A text without what only this machine would say, and the widths that follow from it."""
+    return re.sub(" +", " ", _DEVICE.sub("", text))
 
 
 def _part(printed: Any, came: Any) -> Any:

@@ -173,6 +173,16 @@ def test_a_printed_answer_is_a_part_of_what_came(shown: str, same: bool) -> None
     assert (json.loads(answer(shown, json.dumps(CAME))) == json.loads(shown)) is same
 
 
+def test_another_machine_prints_the_same_table_of_devices() -> None:
+    def table(free: str, name: str, kind: str = "cpu") -> str:
+        return f"name  kind  {'free':{len(free)}}  total\nCPU   {kind}   {free}  64.0 GiB  {name}\n"
+
+    shown = table("7.5 GiB", "This Processor (R)")
+    assert answer(shown, table("640.5 GiB", "Another")) == shown
+    other = table("7.5 GiB", "This Processor (R)", kind="gpu")
+    assert answer(shown, other) == other
+
+
 def test_fields_that_nothing_has_are_no_part() -> None:
     with pytest.raises(AssertionError, match="nosuch"):
         answer('{"nosuch": 1}', json.dumps(CAME))

@@ -215,9 +215,10 @@ class Model(Closable):
         )
 
     def answer_format(self, *, tools: bool) -> Format:
-        """How the model writes its answers to conversations with or without tools; for `Context`.
+        """How the model writes its answers to conversations with or without tools.
 
-        Raises InvalidRequest where the model has no template.
+        Its `reasoning` and `calls` are None where it marks no thoughts or calls. Raises
+        InvalidRequest where the model has no template.
         """
         info = self._llama.info
         template = conversations(info, tools=tools)
