@@ -15,7 +15,7 @@ from mullama.errors import ContextLengthExceeded, ModelError, Overloaded
 from mullama.types import ChatRequest, CompletionRequest, EmbedRequest
 from tests.api.clients import CHAT, EMBED, HI, TEXT, chunks_of, client
 from tests.api.fakes import CHAT as MODEL
-from tests.api.fakes import FakeBackend
+from tests.api.fakes import INFO, FakeBackend
 
 pytestmark = pytest.mark.anyio
 
@@ -239,6 +239,36 @@ async def test_models_are_listed_with_what_clients_probe_for() -> None:
     assert chat["status"] == {"value": "loaded"}
     assert embed["capabilities"] == ["embedding"]
     assert rank["capabilities"] == ["rerank"]
+
+
+async def test_a_model_has_the_capabilities_that_its_template_shows() -> None:
+    turn = "{% for m in messages %}[{{ m.role }}]{{ m.content }}MORE{% endfor %}"
+    calls = "{% if m.tool_calls %}<call>{{ m.tool_calls | tojson }}</call>{% endif %}"
+    thoughts = "{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}"
+    models = [
+        replace(
+            MODEL, name=name, info=replace(INFO, chat_template=template, response_schema=schema)
+        )
+        for name, template, schema in (
+            ("none", None, None),
+            ("plain", turn.replace("MORE", ""), None),
+            ("calls", turn.replace("MORE", calls), None),
+            ("thinks", turn.replace("MORE", thoughts), None),
+            ("broken", "{% if %}", None),
+            ("unread", turn.replace("MORE", calls), "[]"),
+        )
+    ]
+    async with client(FakeBackend(statuses=tuple(models))) as http:
+        listed = (await http.get("/v1/models")).json()["data"]
+    beside = ("completion", "chat", "embedding")
+    assert {one["id"]: set(one["capabilities"]) - set(beside) for one in listed} == {
+        "none": set(),
+        "plain": set(),
+        "calls": {"tools"},
+        "thinks": {"thinking"},
+        "broken": set(),
+        "unread": set(),
+    }
 
 
 @pytest.mark.parametrize("name", ["chat", "org/model:Q4_K_M", "a b"])

@@ -114,13 +114,15 @@ def row(name: str, format: Format) -> str:
     )
     thought = format.reasoning
     more = [word for word in ("anywhere", "ended_by_call") if getattr(thought, word)]
+    more += [] if format.thinks else ["(the template knows none)"]
+    known = "" if format.calls_tools else " (the template knows none)"
     parts = [
         f"{name}: {format.name}",
         f"head {format.head!r}",
         f"thought {thought.open!r} {thought.close!r} {' '.join(more)}".rstrip(),
         f"content {format.content_begin!r} {format.content_end!r}",
         f"calls {format.calls.begin!r} {call!r} {format.calls.between!r} {format.calls.end!r}",
-        f"{format.calls.arguments.style} {format.calls.trigger!r}",
+        f"{format.calls.arguments.style} {format.calls.trigger!r}{known}",
     ]
     return "\n    ".join(parts)
 

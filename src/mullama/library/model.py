@@ -217,8 +217,8 @@ class Model(Closable):
     def answer_format(self, *, tools: bool) -> Format:
         """How the model writes its answers to conversations with or without tools.
 
-        Its `reasoning` and `calls` are None where it marks no thoughts or calls. Raises
-        InvalidRequest where the model has no template.
+        It says whether the template knows thoughts (`thinks`) and calls (`calls_tools`), and their
+        marks. Raises InvalidRequest where the model has no template.
         """
         info = self._llama.info
         template = conversations(info, tools=tools)

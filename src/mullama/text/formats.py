@@ -60,6 +60,9 @@ class Template(Protocol):
     @property
     def source(self) -> str: ...
 
+    @property
+    def takes_tools(self) -> bool: ...
+
     def render(
         self,
         messages: Sequence[Mapping[str, Any]],
@@ -116,12 +119,14 @@ class _Finder:
 
     def find(self) -> Format:
         format = known(self._source) or Format(name="probed")
-        reasoning = format.reasoning or self._reasoning()
+        thought = format.reasoning or self._thought()
+        reasoning = format.reasoning or self._placed(thought or Reasoning())
         calls = format.calls or self._calls(reasoning) or told(self._source) or hermes.CALLS
-        format = replace(format, reasoning=reasoning, calls=calls)
+        format = replace(format, reasoning=reasoning, calls=calls, thinks=thought is not None)
         format = format if format.head else self._with_head(format)
         dropped = (*format.dropped, *sorted(thoughts.switches(self._source)), *self._ends_calls)
-        return replace(format, dropped=tuple(dict.fromkeys(dropped)))
+        format = replace(format, dropped=tuple(dict.fromkeys(dropped)))
+        return replace(format, calls_tools=self._template.takes_tools)
 
     # ------------------------------------------------------------------ thoughts
 
@@ -130,15 +135,18 @@ class _Finder:
         """An answer with a thought."""
         return self._answer(content=_SAID, reasoning_content=_THOUGHT)
 
-    def _reasoning(self) -> Reasoning:
+    def _thought(self) -> Reasoning | None:
+        """The marks around thoughts, if the template shows any."""
         alone = self._thinking.partition(_SAID)[0]
-        found = (
+        return (
             thoughts.printed(alone, _THOUGHT, self._plain)
             or thoughts.printed(self._before_call(), _THOUGHT, self._plain_beside)
             or thoughts.prompted(self._openings, self._begun(), self._plain, self._source)
             or thoughts.named(self._source)
-            or Reasoning()
         )
+
+    def _placed(self, found: Reasoning) -> Reasoning:
+        """These marks, with what they mean where the template puts them."""
         found = replace(found, then=thoughts.second(self._source, found))
         begun = self._in_head(found.open)
         mark = found.open[begun:].strip()

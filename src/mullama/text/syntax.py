@@ -228,7 +228,8 @@ class Format:
     stand around words for the user behind a thought, and mean nothing elsewhere. `lead` is a word
     with which an answer to the user begins (`<plain>`), and no part of it. `response` is a
     schema that its owner gave: then answers are read by that alone, and the rest is what a grammar
-    is made of, and a thought closed with.
+    is made of, and a thought closed with. `thinks`, `calls_tools`: the template knows thoughts, and
+    calls; where it does not, `reasoning` and `calls` are the forms that models are told to use.
     """
 
     name: str
@@ -244,6 +245,8 @@ class Format:
     lead: str = ""
     protocol: Protocol = Protocol.MARKED
     response: ResponseSchema | None = None
+    thinks: bool = False
+    calls_tools: bool = False
 
     @property
     def marks(self) -> frozenset[str]:

@@ -175,6 +175,15 @@ class ChatTemplate:
             self._broken = _words(limit)
             raise
 
+    @property
+    def takes_tools(self) -> bool:
+        """Whether it knows tools, or the calls of them."""
+        try:
+            traits = self.traits
+        except sandbox.TemplateLimit:
+            return False
+        return bool(traits.tools or traits.functions or traits.tool_field or traits.arguments)
+
     @cached_property
     def _known(self) -> Known:
         """What it knows of whether and how much to think."""

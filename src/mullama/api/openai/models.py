@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from mullama.api.openai.answers import ModelAnswer, ModelStatusAnswer
+from mullama.text.syntax import Format
 from mullama.types import ModelKind, ModelStatus
 
 
-def model_answer(model: ModelStatus) -> ModelAnswer:
-    """One model, as OpenAI's clients and local ones expect it."""
+def model_answer(model: ModelStatus, format: Format | None) -> ModelAnswer:
+    """One model, as OpenAI's clients and local ones expect it; `format` is that of its answers."""
     info = model.info
     return {
         "id": model.name,
@@ -16,7 +17,7 @@ def model_answer(model: ModelStatus) -> ModelAnswer:
         "owned_by": "mullama",
         "max_model_len": model.n_ctx,
         "context_length": model.n_ctx,
-        "capabilities": capabilities(model),
+        "capabilities": capabilities(model, format),
         "status": _status(model),
         "parent": None,
         "meta": {
@@ -32,14 +33,20 @@ def model_answer(model: ModelStatus) -> ModelAnswer:
     }
 
 
-def capabilities(model: ModelStatus) -> list[str]:
-    """What can be asked of a model."""
+def capabilities(model: ModelStatus, format: Format | None) -> list[str]:
+    """What a model was made for, as far as its file says; "tools" and "thinking" are named as by
+    Ollama. Others may be asked for both, too: they are told how to write calls."""
     if model.info.kind is ModelKind.RERANK:
         return ["rerank"]
     if model.info.kind is ModelKind.EMBED:
         return ["embedding"]
-    chat = ["chat"] if model.info.chat_template else []
-    return ["completion", *chat, "embedding"]
+    found = ["completion", "chat" if model.info.chat_template else "", "embedding"]
+    if format is not None:
+        found += [
+            "tools" if format.calls_tools and format.calls else "",
+            "thinking" if format.thinks else "",
+        ]
+    return [one for one in found if one]
 
 
 def _status(model: ModelStatus) -> ModelStatusAnswer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from mullama.api.bodies import apart, ignored, read
 from mullama.api.formats import Formats
 from mullama.api.guarantees import Guarantees, warning
 from mullama.api.openai import answers
+from mullama.api.openai.answers import ModelAnswer
 from mullama.api.openai.chunks import ChatChunks, Chunks, TextChunks
 from mullama.api.openai.collected import (
     ChatCollected,
@@ -38,7 +40,7 @@ from mullama.api.openapi import body_of, facts, replies
 from mullama.api.responses import Answer
 from mullama.api.sse import EventStream
 from mullama.config import ServerOptions
-from mullama.errors import InvalidRequest
+from mullama.errors import InvalidRequest, MullamaError
 from mullama.text.reading import Channels, channels
 from mullama.types import (
     Backend,
@@ -159,15 +161,21 @@ class OpenAI:
 
     async def models(self) -> Response:
         """The models that can be asked for."""
-        return _json(
-            {"object": "list", "data": [model_answer(one) for one in self._backend.models()]}
-        )
+        listed = [await self._listed(one) for one in self._backend.models()]
+        return _json({"object": "list", "data": listed})
 
     async def model(self, model: str) -> Response:
         """One model; all of them where the name is left out."""
         if not model:
             return await self.models()
-        return _json(model_answer(self._backend.model(model)))
+        return _json(await self._listed(self._backend.model(model)))
+
+    async def _listed(self, model: ModelStatus) -> ModelAnswer:
+        known = None
+        if model.info.kind is ModelKind.GENERATE:
+            with suppress(MullamaError):  # which its conversations are told
+                known = await self._formats.find(model.info, tools=True)
+        return model_answer(model, known.format if known else None)
 
     def _generating(self, body: GenerationBody) -> ModelStatus:
         """The model of a body that asks for text. Raises InvalidRequest if it writes none."""
