@@ -16,11 +16,16 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mullama.config import ServedModel, ServerOptions
 from mullama.host.host import Host
 from mullama.types import Backend
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from mullama.api.connection import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -85,13 +90,10 @@ async def _serve(
     host = Host(models, options)
     try:
         await host.start()
-        # Only now: these imports take half a second, in which the workers are busy already.
-        from mullama.api.app import create_app
-        from mullama.api.connection import Listener
-
+        create_app, listener_of = await asyncio.to_thread(_face)
         app = create_app(host, options)
         gc.freeze()  # what is there now stays; no collection need look at it with every request
-        listener = Listener(app, client_timeout=options.client_timeout)
+        listener = listener_of(app, client_timeout=options.client_timeout)
         await listener.open(sockets)
         try:
             await _race(watch(host), signals.first)
@@ -105,6 +107,15 @@ async def _serve(
             await listener.drain(_FLUSH_AT_ONCE if signals.second.is_set() else _FLUSH)
     finally:
         await host.stop(0)
+
+
+def _face() -> tuple[Callable[..., FastAPI], type[Listener]]:
+    """What answers clients. It takes half a second to import: do it in a thread, while the workers
+    are told what to load, and load it."""
+    from mullama.api.app import create_app
+    from mullama.api.connection import Listener
+
+    return create_app, Listener
 
 
 def _say_what_is_left(host: Host, options: ServerOptions) -> None:
