@@ -182,6 +182,8 @@ def test_a_keyword_is_enforced_or_refused(
         ("required", True),
         ("enum", "a"),
         ("const", 9007199254740993),
+        ("const", "\x1b[0m"),
+        ("enum", ["a", {"b": ["\x7f"]}]),
         ("minLength", -1),
         ("minimum", "1"),
         ("propertyNames", {"pattern": "a", "maxLength": 3}),
@@ -199,6 +201,74 @@ def test_what_cannot_be_enforced_is_refused_with_its_path(
     assert caught.value.param == "response_format"
     loose = compiler.compile(Constraint.json_schema(schema, strict=False))
     assert loose.loosened == (f"$.properties.deep.items: {keyword}",)
+
+
+@pytest.mark.parametrize("code", [*range(0x100), 0x2028, 0xFEFF, 0xFFFF, 0x1F600, 0x10FFFF])
+def test_no_character_of_a_constant_or_a_name_is_left_out(
+    code: int, compiler: Compiler, vocab: SmallVocab
+) -> None:
+    word = f"a{chr(code)}b"
+    named = {"required": [word], "additionalProperties": {"const": 1}}
+    for schema, value, without in (
+        ({"const": word}, word, "ab"),
+        ({"type": "object", **named}, {word: 1}, {"ab": 1}),
+    ):
+        try:
+            matcher = compiler.compile(Constraint.json_schema(schema)).matcher
+        except InvalidRequest:
+            assert "const" in schema
+            assert code < 0x20 or code == 0x7F
+            continue
+        assert not accepts(matcher(), vocab, json.dumps(without))
+        written = [json.dumps(value, ensure_ascii=ascii) for ascii in (False, True)]
+        assert any(accepts(matcher(), vocab, text) for text in written)
+
+
+def test_an_internationalized_host_has_no_label_that_would_be_punycode(
+    compiler: Compiler, vocab: SmallVocab
+) -> None:
+    compiled = compiler.compile(
+        Constraint.json_schema({"type": "string", "format": "idn-hostname"})
+    )
+    for good in ("a", "ab", "a-b", "a--b", "a-b-c", "abc-d", "ab-c--d.a1-b2", f"{'a' * 63}.b"):
+        assert accepts(compiled.matcher(), vocab, f'"{good}"'), good
+    for bad in ("xn--x", "ab--c", "a.XN--aa---o47jg78q", "-a", "a-", "ab-", "a..b", "a" * 64):
+        assert not accepts(compiled.matcher(), vocab, f'"{bad}"'), bad
+
+
+def test_an_id_beside_a_reference_counts_in_newer_drafts_only(
+    compiler: Compiler, vocab: SmallVocab
+) -> None:
+    schema = {
+        "$id": "http://localhost/base/",
+        "type": "array",
+        "items": {"$id": "http://localhost/other/", "$ref": "a.json"},
+        "definitions": {
+            "one": {"$id": "http://localhost/base/a.json", "const": 1},
+            "two": {"$id": "http://localhost/other/a.json", "const": 2},
+        },
+    }
+    old = {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+    for given, meant in ((schema, "[2]"), (old, "[1]")):
+        compiled = compiler.compile(Constraint.json_schema(given))
+        assert [accepts(compiled.matcher(), vocab, text) for text in ("[1]", "[2]")] == [
+            text == meant for text in ("[1]", "[2]")
+        ]
+
+
+def test_what_stands_beside_a_reference_in_older_drafts_holds_but_is_not_negated(
+    compiler: Compiler, vocab: SmallVocab
+) -> None:
+    both = {"$ref": "#/definitions/text", "maxLength": 2}
+    old = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "definitions": {"text": {"type": "string"}},
+    }
+    compiled = compiler.compile(Constraint.json_schema({**old, "properties": {"a": both}}))
+    assert accepts(compiled.matcher(), vocab, '{"a": "bc"}')
+    assert not accepts(compiled.matcher(), vocab, '{"a": "bcd"}')
+    with pytest.raises(InvalidRequest, match="'not'"):  # "bcd" is a text, and so excluded there
+        compiler.compile(Constraint.json_schema({**old, "not": both, "type": "string"}))
 
 
 MUTATIONS: list[dict[str, Any]] = [

@@ -23,9 +23,10 @@ class Document:
     def __init__(self, root: Any) -> None:
         self._resources: dict[str, Any] = {"": root}
         self._anchors: dict[str, Any] = {}
-        self.base = self.base_of(root, "")
+        self._root = root
         draft = root.get("$schema") if isinstance(root, dict) else None
         self.is_old = isinstance(draft, str) and "draft-0" in draft
+        self.base = self.base_of(root, "")
         self._index(root, "")
 
     def base_of(self, node: Any, base: str) -> str:
@@ -33,6 +34,8 @@ class Document:
         given = node.get("$id", node.get("id")) if isinstance(node, dict) else None
         if not isinstance(given, str) or given.startswith("#"):  # draft-07's way to write an anchor
             return base
+        if self.is_old and "$ref" in node and node is not self._root:
+            return base  # draft-07 ignores what stands beside a reference
         return urldefrag(urljoin(base, given)).url
 
     def resolve(self, ref: str, base: str) -> tuple[str, Any, str]:

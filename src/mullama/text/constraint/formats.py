@@ -48,6 +48,12 @@ _DURATION = f"P(?:(?:{_YEARS}|{_MONTHS}|{_DAYS})(?:{_CLOCK_SPAN})?|{_CLOCK_SPAN}
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
+# A label with "--" in its third and fourth place must be Punycode, which no pattern can tell.
+_PLAIN_LABEL = (
+    "[A-Za-z0-9](?:[A-Za-z0-9-]{0,2}[A-Za-z0-9]"
+    "|[A-Za-z0-9-](?:[A-Za-z0-9][A-Za-z0-9-]|-[A-Za-z0-9])[A-Za-z0-9-]{0,58}[A-Za-z0-9])?"
+)
+_PLAIN_HOSTNAME = rf"{_PLAIN_LABEL}(?:\.{_PLAIN_LABEL})*"
 _ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _EMAIL = rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*\.[A-Za-z]{{2,63}}"
 
@@ -93,7 +99,7 @@ FORMATS: dict[str, Format] = {
     "email": Format(_EMAIL, 254),
     "idn-email": Format(_EMAIL, 254),
     "hostname": Format(_HOSTNAME, 253),
-    "idn-hostname": Format(_HOSTNAME, 253),
+    "idn-hostname": Format(_PLAIN_HOSTNAME, 253),
     "ipv4": Format(_IPV4),
     "ipv6": Format(_IPV6),
     "uri": Format(_URI),

@@ -8,6 +8,7 @@ small, as it multiplies them in 32 bits and follows every remainder while it com
 from __future__ import annotations
 
 import math
+import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -30,6 +31,8 @@ _MAX_INTEGER = 2**63 - 1024  # the largest that a float and 64 bits can both say
 _OPEN_ENDED = 10**18  # from here on the engine wants the other bound of an integer, too
 _DIGITS, _MAX_POWER = 15, 22  # of a number that the engine reads exactly
 _MAX_DECIMALS = 4
+# Characters that JSON can only write as \uXXXX, which the engine does not; it would leave them out.
+_NEVER_WRITTEN = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f]")
 _MAX_REMAINDERS = 2_000  # that a number's digits are followed through, for all divisors at once
 
 
@@ -134,6 +137,8 @@ def _steps_exactly(value: float, n_decimals: int) -> bool:
 
 def exact(value: Any) -> Any:
     """A constant, if the engine can say it exactly."""
+    if isinstance(value, str) and (found := _NEVER_WRITTEN.search(value)):
+        raise Unsupported(f"{found.group()!a} is never written in a string")
     if isinstance(value, dict):
         return {key: exact(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -128,7 +128,9 @@ class Logic:
         return [value for found in known for value in found]
 
     def _parts(self, schema: dict[str, Any]) -> Iterator[Schema]:
-        """The schemas that hold beside its own keywords."""
+        """The schemas that hold beside its own keywords, and from which something follows."""
+        if INEXACT in schema:
+            return
         yield from schema.get("allOf") or ()
         if "$ref" in schema:
             target = self.resolve(schema["$ref"])

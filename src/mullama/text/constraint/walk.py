@@ -61,7 +61,9 @@ class Made:
     def schema(self) -> Schema:
         """All of it, as one schema."""
         # Keywords first: the engine merges from left to right, and keeps that order of properties.
-        return both([self.plain, *self.parts])
+        found = both([self.plain, *self.parts])
+        # Of "never" the opposite is "always", so it must carry the mark, too.
+        return {"enum": [], INEXACT: True} if found is False and INEXACT in self.plain else found
 
     def inexact(self) -> None:
         """This is not quite what was meant, so nothing follows from what it excludes."""
@@ -75,8 +77,8 @@ class Made:
 
 # Keywords that only some drafts have: readers of others pass them over.
 _NEW = frozenset(
-    {"prefixItems", "dependentRequired", "dependentSchemas", "unevaluatedItems"}
-    | {"unevaluatedProperties", "$ref"}  # a reference had no siblings
+    {"prefixItems", "dependentRequired", "dependentSchemas"}
+    | {"unevaluatedItems", "unevaluatedProperties"}
 )
 _OLD = frozenset({"dependencies", "additionalItems"})
 
@@ -126,6 +128,8 @@ class Walk:
         base = self.document.base_of(node, place.base)
         if base != place.base:
             place = replace(place, base=base)
+        if self.is_old and "$ref" in node and len(node) > 1:
+            return self._beside(node, place)
         made = Made()
         self._read_type(node, made, place)
         admitted = made.types
@@ -133,6 +137,13 @@ class Walk:
             if admitted & types:
                 self._read(table, node, made, place)
         return self._shared(made.schema())
+
+    def _beside(self, node: dict[str, Any], place: Place) -> Schema:
+        """A reference with siblings, which older drafts ignore. They hold, and nothing follows."""
+        alone = {"$ref": node["$ref"]}
+        others = self.schema({key: node[key] for key in node.keys() - alone}, place)
+        marked = True if others is True else {"allOf": [others], INEXACT: True}
+        return both([self.schema(alone, place), marked])
 
     def finish(self) -> None:
         """Lower every schema that a reference has asked for."""
