@@ -20,7 +20,7 @@ help:
 	@echo "make serve [MODEL=path.gguf] [HOST=127.0.0.1] [PORT=8080] [ARGS='--parallel 8']"
 	@echo "make test     lint, types and the whole test suite (ARGS='tests/engine -x' for a part)"
 	@echo "make docs     write what the pages derive, from code and from answers; the tests check it"
-	@echo "make tiny     train the small model from scratch (two cores: under two hours); goes on where it was"
+	@echo "make tiny     train the small model from scratch (two cores: 1.5 to 2.5 hours); goes on where it was"
 	@echo "make lint | types | bench | lock | clean"
 
 $(UV):
