@@ -40,13 +40,14 @@ def capabilities(model: ModelStatus, format: Format | None) -> list[str]:
         return ["rerank"]
     if model.info.kind is ModelKind.EMBED:
         return ["embedding"]
-    found = ["completion", "chat" if model.info.chat_template else "", "embedding"]
-    if format is not None:
-        found += [
-            "tools" if format.calls_tools and format.calls else "",
-            "thinking" if format.thinks else "",
-        ]
-    return [one for one in found if one]
+    can = {
+        "completion": True,
+        "chat": bool(model.info.chat_template),
+        "embedding": True,
+        "tools": format is not None and format.calls_tools and format.calls is not None,
+        "thinking": format is not None and format.thinks,
+    }
+    return [name for name, known in can.items() if known]
 
 
 def _status(model: ModelStatus) -> ModelStatusAnswer:

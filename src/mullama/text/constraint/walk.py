@@ -140,10 +140,9 @@ class Walk:
 
     def _beside(self, node: dict[str, Any], place: Place) -> Schema:
         """A reference with siblings, which older drafts ignore. They hold, and nothing follows."""
-        alone = {"$ref": node["$ref"]}
-        others = self.schema({key: node[key] for key in node.keys() - alone}, place)
+        others = self.schema({key: node[key] for key in node if key != "$ref"}, place)
         marked = True if others is True else {"allOf": [others], INEXACT: True}
-        return both([self.schema(alone, place), marked])
+        return both([self.schema({"$ref": node["$ref"]}, place), marked])
 
     def finish(self) -> None:
         """Lower every schema that a reference has asked for."""
