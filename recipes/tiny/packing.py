@@ -82,7 +82,9 @@ def tokens(rows: Row) -> NDArray[np.int64]:
 
 def documents(rows: Row) -> NDArray[np.int64]:
     """The number of the conversation that each entry belongs to; it attends only to that."""
-    return np.cumsum((rows & BEGINS) != 0, axis=-1)
+    # Some versions of numpy say Any.
+    numbers: NDArray[np.int64] = np.cumsum((rows & BEGINS) != 0, axis=-1)
+    return numbers
 
 
 def targets(rows: Row) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from typing import Any, TypeVar
 
 import agents
@@ -131,10 +132,10 @@ def test_an_agents_answer_has_the_type_that_it_declares(
 
 def test_a_session_keeps_calls_and_results(live_server: LiveServer, notebook: Notebook) -> None:
     async def talk(agent: agents.Agent[Any]) -> list[Any]:
-        session = agents.SQLiteSession("one")
-        for asked in ("What is the weather in Lima?", "What is the weather in Oslo?"):
-            await agents.Runner.run(agent, asked, session=session)
-        return [item.get("type", item.get("role")) for item in await session.get_items()]
+        with closing(agents.SQLiteSession("one")) as session:
+            for asked in ("What is the weather in Lima?", "What is the weather in Oslo?"):
+                await agents.Runner.run(agent, asked, session=session)
+            return [item.get("type", item.get("role")) for item in await session.get_items()]
 
     kinds = with_agent(live_server, notebook, talk)
     assert notebook.calls == [("get_weather", "Lima"), ("get_weather", "Oslo")]
