@@ -71,6 +71,7 @@ def tagged(value: str, schema: Any) -> Any:
         ("not a number", {"type": "integer"}, "not a number"),
         ("NaN", {"type": "number"}, "NaN"),
         ("[" * 5000, {"type": "array"}, "[" * 5000),
+        ("[" * 15000 + "]" * 15000, {"type": "array"}, "[" * 15000 + "]" * 15000),
         ("['a', True, {'k': None}]", {"type": "array"}, ["a", True, {"k": None}]),
         ("{'it': \"isn't\", 'n': [1.5]}", {"type": "object"}, {"it": "isn't", "n": [1.5]}),
         ("['a']", {"type": ["array", "string"]}, "['a']"),
@@ -82,12 +83,6 @@ def tagged(value: str, schema: Any) -> Any:
 )
 def test_a_bare_value_is_what_the_schema_says(value: str, schema: Any, expected: Any) -> None:
     assert tagged(value, schema) == expected
-
-
-def test_a_value_that_python_finds_too_deep_is_its_text() -> None:
-    deep = "[" * 5000 + "]" * 5000
-    found = tagged(deep, {"type": "array"})
-    assert isinstance(found, list) or found == deep  # how deep that is differs
 
 
 def test_a_reference_is_followed() -> None:

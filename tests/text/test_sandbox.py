@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -215,14 +213,13 @@ def test_a_negative_number_earns_no_units(expression: str) -> None:
         "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
         "{% block a %}{{ self.a() }}{% endblock %}",
         "{% for x in [1] recursive %}{{ loop([1, 2]) }}{% endfor %}",
-        "{{ ('[' * 5000)|from_json }}",
+        "{{ ('[' * 15000)|from_json }}",
         "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
         "{{ " + " + ".join(["1"] * 4000) + " }}",
     ],
 )
 def test_recursion_ends_in_an_error(source: str) -> None:
-    # Newer Pythons read JSON as deep as that, and miss its end.
-    with pytest.raises((RecursionError, TemplateLimit, json.JSONDecodeError)):
+    with pytest.raises((RecursionError, TemplateLimit)):
         run(source)
 
 
@@ -256,10 +253,10 @@ def test_a_source_that_is_hard_to_compile_is_refused(source: str) -> None:
 
 
 def test_a_deeply_nested_list_is_no_danger_to_the_stack() -> None:
-    nest = "{% for i in range(9000) %}{% set n.x = (n.x,) %}{% endfor %}"
+    nest = "{% for i in range(15000) %}{% set n.x = (n.x,) %}{% endfor %}"
     compiled = compile_template("{% set n = namespace(x=1) %}" + nest + "{{ n.x }}")
-    with suppress(RecursionError):  # newer Pythons have room for it
-        assert render(compiled, {}).startswith("(((")
+    with pytest.raises(RecursionError):
+        render(compiled, {})
     gc.collect()
 
 

@@ -125,8 +125,11 @@ class _Finder:
         format = replace(format, reasoning=reasoning, calls=calls, thinks=thought is not None)
         format = format if format.head else self._with_head(format)
         dropped = (*format.dropped, *sorted(thoughts.switches(self._source)), *self._ends_calls)
-        format = replace(format, dropped=tuple(dict.fromkeys(dropped)))
-        return replace(format, calls_tools=self._template.takes_tools)
+        return replace(
+            format,
+            dropped=tuple(dict.fromkeys(dropped)),
+            calls_tools=self._template.takes_tools,
+        )
 
     # ------------------------------------------------------------------ thoughts
 

@@ -123,7 +123,8 @@ def _keywords(
         table["format"] = st.sampled_from(FORMATS)
         # Of other drafts, too: readers of this one pass it over.
         table["dependencies"] = st.one_of(required, by_name)
-        table["items"] = st.one_of(one, some) if old else one
+        # For a boolean, jsonschema's additionalItems wants a list.
+        table["items"] = st.one_of(one.filter(_is_object), some) if old else one
         table["additionalItems"] = one
     if not old:
         table |= {
@@ -136,6 +137,10 @@ def _keywords(
     if not old and not exact:  # named properties are written in order, before others
         table |= {"dependentRequired": required, "dependentSchemas": by_name}
     return table
+
+
+def _is_object(schema: Any) -> bool:
+    return isinstance(schema, dict)
 
 
 def _by_name(one: st.SearchStrategy[Any]) -> st.SearchStrategy[Schema]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import permutations
 from typing import Any
 
@@ -22,6 +21,7 @@ from tests.text.constraint.test_walks import valid
 from tests.text.constraint.vocabulary import Endless, SmallVocab, accepts, walk
 
 N_EXAMPLES = 40
+TOO_DEEP = "The schema's references and conditions are nested too deep."
 
 VOCAB = SmallVocab()
 COMPILER = Compiler(VOCAB)
@@ -32,7 +32,7 @@ def compiled(schema: Any) -> Compiled | None:
     try:
         return COMPILER.compile(Constraint.json_schema(schema, param="response_format"))
     except InvalidRequest as error:
-        assert " at $" in error.message or "too deep" in error.message  # noqa: PT017
+        assert " at $" in error.message or error.message == TOO_DEEP  # noqa: PT017
         assert error.param == "response_format"  # noqa: PT017
         return None
 
@@ -44,8 +44,7 @@ def check_walks(schema: Any, seed: int) -> None:
             text = walk(found.matcher(), VOCAB, random.Random(seed + n))
         except (Endless, InvalidRequest):  # it ends its own request
             continue
-        with suppress(TypeError):  # jsonschema takes a boolean for a list
-            assert valid(text, schema), text
+        assert valid(text, schema), text
 
 
 @settings(max_examples=N_EXAMPLES)

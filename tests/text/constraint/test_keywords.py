@@ -256,6 +256,30 @@ def test_an_id_beside_a_reference_counts_in_newer_drafts_only(
         ]
 
 
+def test_an_id_beside_a_reference_in_older_drafts_is_none_for_its_siblings_either(
+    compiler: Compiler, vocab: SmallVocab
+) -> None:
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": "http://localhost/base/",
+        "properties": {
+            "a": {
+                "$id": "http://localhost/other/",
+                "$ref": "list.json",
+                "items": {"$ref": "x.json"},
+            }
+        },
+        "definitions": {
+            "list": {"$id": "http://localhost/base/list.json", "type": "array"},
+            "one": {"$id": "http://localhost/base/x.json", "const": 1},
+            "two": {"$id": "http://localhost/other/x.json", "const": 2},
+        },
+    }
+    compiled = compiler.compile(Constraint.json_schema(schema))
+    assert accepts(compiled.matcher(), vocab, '{"a": [1]}')
+    assert not accepts(compiled.matcher(), vocab, '{"a": [2]}')
+
+
 def test_what_stands_beside_a_reference_in_older_drafts_holds_but_is_not_negated(
     compiler: Compiler, vocab: SmallVocab
 ) -> None:

@@ -140,7 +140,9 @@ class Walk:
 
     def _beside(self, node: dict[str, Any], place: Place) -> Schema:
         """A reference with siblings, which older drafts ignore. They hold, and nothing follows."""
-        others = self.schema({key: node[key] for key in node if key != "$ref"}, place)
+        # Without an $id, which the document has counted where it counts.
+        beside = {key: node[key] for key in node if key not in ("$ref", "$id", "id")}
+        others = self.schema(beside, place)
         marked = True if others is True else {"allOf": [others], INEXACT: True}
         return both([self.schema({"$ref": node["$ref"]}, place), marked])
 
